@@ -1,0 +1,98 @@
+"""The records of a device's stream: observations and events, numbered together."""
+
+from enum import Enum
+from typing import Annotated
+
+from pydantic import Field
+
+from edge.contract.message import Digest, Entry, Instant, Name, Wire, open_enum
+from edge.contract.traits import Unit
+
+
+class Outcome(str, Enum):
+    """What became of looking at a plot. Missing is never zero, so these are four different records."""
+
+    MEASURED = "measured"
+    NO_PLANT = "no_plant"
+    NOT_TAKEN = "not_taken"
+    FAILED = "failed"
+
+
+class QualityFlag(str, Enum):
+    """Why a frame is not fit to measure."""
+
+    DARK = "dark"
+    OVEREXPOSED = "overexposed"
+    BLURRED = "blurred"
+    FROZEN = "frozen"
+
+
+class TraitValue(Wire):
+    """One trait of one plot at one time."""
+
+    trait: Name
+    value: float
+    unit: Annotated[Unit | None, open_enum(Unit)]
+    method: str = ""
+
+
+class Clock(Wire):
+    """When something happened, by the wall and by the clock that never jumps.
+
+    ``monotonic_s`` counts within ``boot_id``; ``clock_ok`` says whether the wall clock was believed at that moment.
+    """
+
+    at: Instant
+    monotonic_s: float
+    boot_id: str
+    clock_ok: bool
+
+
+class Observation(Wire):
+    """The traits of one plot at one time, or why there are none."""
+
+    camera: Name
+    plot: Name
+    frame_id: Annotated[int, Field(ge=0)]
+    clock: Clock
+    outcome: Annotated[Outcome | None, open_enum(Outcome)]
+    quality: tuple[Annotated[QualityFlag | None, open_enum(QualityFlag)], ...] = ()
+    traits: tuple[TraitValue, ...] = ()
+    model: Digest | None = None
+    calibration: Digest | None = None
+    error: str = ""
+
+
+class EventKind(str, Enum):
+    """What can happen to a device that somebody should know of."""
+
+    STARTED = "started"
+    STOPPED = "stopped"
+    CAMERA_LOST = "camera_lost"
+    CAMERA_BACK = "camera_back"
+    STORE_QUARANTINED = "store_quarantined"
+    STORE_FULL = "store_full"
+    MODEL_UNUSABLE = "model_unusable"
+    GAP = "gap"
+
+
+class Event(Wire):
+    """Something that happened. A ``gap`` stands, in its entry, for the records that the device had to drop."""
+
+    kind: Annotated[EventKind | None, open_enum(EventKind)]
+    clock: Clock
+    message: str
+    camera: Name | None = None
+    detail: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+
+
+class ObservationEntry(Entry):
+    """An observation in its place in the stream."""
+
+    record: Observation
+
+
+class EventEntry(Entry):
+    """An event in its place in the stream."""
+
+    record: Event

@@ -1,0 +1,84 @@
+"""Every error a device can meet.
+
+::
+
+    CanopyError
+    ├── ConfigError            the configuration cannot be used
+    ├── CaptureError
+    │   ├── FrameUnreadable    one picture is broken; the next may be fine
+    │   ├── CameraLost         the source gives no more pictures; reopen it
+    │   └── EndOfSource        a file or folder has been read to its end
+    ├── ModelError
+    │   ├── PackageInvalid     the model package is incomplete, altered or not to the contract
+    │   └── InferenceFailed    the graph ran into an error or gave numbers that are none
+    ├── StoreError
+    │   ├── StoreCorrupt       the database file is damaged
+    │   └── StoreFull          there is no room on the disk
+    └── DeliveryError          the broker cannot be used as configured
+
+A message says what happened, with which value, and what to do next. ``exit_code`` is what ``canopy`` ends with.
+"""
+
+
+class CanopyError(Exception):
+    """Anything that Canopy reports as its own."""
+
+    exit_code = 1
+
+
+class ConfigError(CanopyError):
+    """The configuration cannot be used."""
+
+    exit_code = 2
+
+
+class CaptureError(CanopyError):
+    """Something about a camera or a picture."""
+
+    exit_code = 3
+
+
+class FrameUnreadable(CaptureError):
+    """One picture is broken; the next may be fine."""
+
+
+class CameraLost(CaptureError):
+    """The source gives no more pictures until it is opened again."""
+
+
+class EndOfSource(CaptureError):
+    """A file or folder has been read to its end."""
+
+
+class ModelError(CanopyError):
+    """Something about the model."""
+
+    exit_code = 4
+
+
+class PackageInvalid(ModelError):
+    """The model package is incomplete, altered or not to the contract."""
+
+
+class InferenceFailed(ModelError):
+    """The graph ran into an error, or gave numbers that are none."""
+
+
+class StoreError(CanopyError):
+    """Something about the device's database."""
+
+    exit_code = 5
+
+
+class StoreCorrupt(StoreError):
+    """The database file is damaged."""
+
+
+class StoreFull(StoreError):
+    """There is no room on the disk."""
+
+
+class DeliveryError(CanopyError):
+    """The broker cannot be used as configured."""
+
+    exit_code = 6

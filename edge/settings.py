@@ -1,0 +1,229 @@
+"""The device's configuration: one YAML file, checked as a whole and rejected, never repaired.
+
+Values that differ between machines may come from the environment instead: ``CANOPY_MQTT_PASSWORD`` and
+``CANOPY_MQTT_USERNAME``, so that no secret stands in a file that people copy.
+"""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from edge.contract.message import Name
+from edge.errors import ConfigError
+
+MAX_FILE_BYTES = 1_000_000
+
+
+class Settings(BaseModel):
+    """A group of settings: unknown keys are errors, so a typing mistake never passes silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Point = tuple[Fraction, Fraction]
+
+
+class GridPlots(Settings):
+    """Plots in rows and columns between two corners, named R1C1, R1C2 and so on.
+
+    Corners are (x, y) as fractions of the picture's width and height.
+    """
+
+    kind: Literal["grid"] = "grid"
+    rows: Annotated[int, Field(ge=1, le=100)]
+    columns: Annotated[int, Field(ge=1, le=100)]
+    top_left: Point = (0.0, 0.0)
+    bottom_right: Point = (1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "GridPlots":
+        if self.top_left[0] >= self.bottom_right[0] or self.top_left[1] >= self.bottom_right[1]:
+            raise ValueError(f"top_left {self.top_left} must lie left of and above bottom_right {self.bottom_right}")
+        return self
+
+
+class PolygonPlots(Settings):
+    """Plots by their outlines: name → corners (x, y) as fractions of the picture's width and height."""
+
+    kind: Literal["polygons"] = "polygons"
+    outlines: Annotated[dict[Name, Annotated[list[Point], Field(min_length=3)]], Field(min_length=1, max_length=1000)]
+
+
+PlotSettings = Annotated[GridPlots | PolygonPlots, Field(discriminator="kind")]
+
+
+class FolderSource(Settings):
+    """Pictures in a folder, in order of time: by their names, else their EXIF, else their modification time."""
+
+    kind: Literal["folder"] = "folder"
+    path: Path
+
+
+class VideoSource(Settings):
+    """A video file. Picture n was taken at ``started_at`` (the file's time if absent) + n · ``interval_s``."""
+
+    kind: Literal["video"] = "video"
+    path: Path
+    started_at: datetime | None = None
+    interval_s: Annotated[float, Field(gt=0)] | None = None
+
+
+class V4l2Source(Settings):
+    """A USB or CSI camera behind V4L2: an index or a device path; /dev/v4l/by-id paths survive re-plugging."""
+
+    kind: Literal["v4l2"] = "v4l2"
+    device: int | str
+    width_px: Annotated[int, Field(ge=64, le=8192)] | None = None
+    height_px: Annotated[int, Field(ge=64, le=8192)] | None = None
+
+
+class RtspSource(Settings):
+    """A network camera."""
+
+    kind: Literal["rtsp"] = "rtsp"
+    url: Annotated[str, Field(pattern=r"^rtsps?://")]
+
+
+SourceSettings = Annotated[FolderSource | VideoSource | V4l2Source | RtspSource, Field(discriminator="kind")]
+
+
+class QualitySettings(Settings):
+    """Limits of the quality gate, on the grey picture at the network's input size (0 to 255)."""
+
+    dark_below: Annotated[float, Field(ge=0, le=255)] = 12.0
+    overexposed_share: Fraction = 0.5
+    blurred_below: Annotated[float, Field(ge=0)] = 1.0
+    frozen_after: Annotated[int, Field(ge=2)] = 5
+
+
+class CameraSettings(Settings):
+    """One camera: where its pictures come from, how often, and where its plots are."""
+
+    name: Name
+    source: SourceSettings
+    interval_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    """Time-lapse: one picture every so many seconds, aligned to the wall clock; absent: every picture it gives."""
+    plots: PlotSettings | None = None
+    quality: QualitySettings = QualitySettings()
+    read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 15.0
+    reconnect_max_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+
+class InferenceSettings(Settings):
+    """Which model runs, and on how much of the machine."""
+
+    package: Path
+    precision: Literal["auto", "fp32", "fp16", "int8.cpu"] = "auto"
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class OutboxSettings(Settings):
+    """How much the device keeps when nobody listens, and how often it commits.
+
+    What was measured is committed after ``commit_after_s`` or ``commit_records``, whichever comes first: one fsync for
+    many frames spares SD cards.
+    """
+
+    commit_records: Annotated[int, Field(ge=1, le=1000)] = 50
+    commit_after_s: Annotated[float, Field(ge=0, le=60)] = 1.0
+    max_bytes: Annotated[int, Field(ge=1_000_000)] = 2_000_000_000
+    keep_delivered_s: Annotated[float, Field(ge=0)] = 86_400.0
+
+
+class MqttSettings(Settings):
+    """The broker, and how much is under way at a time."""
+
+    host: str = "localhost"
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    protocol: Literal["5", "3.1.1"] = "5"
+    username: str | None = None
+    password: SecretStr | None = None
+    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
+    batch_records: Annotated[int, Field(ge=1, le=1000)] = 50
+    window_records: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    resend_after_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    health_every_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+
+
+class DeviceSettings(Settings):
+    """Everything one device needs to know."""
+
+    site: Name
+    device: Name
+    state_dir: Path
+    cameras: Annotated[list[CameraSettings], Field(min_length=1, max_length=16)]
+    inference: InferenceSettings
+    outbox: OutboxSettings = OutboxSettings()
+    mqtt: MqttSettings | None = MqttSettings()
+    """Absent (``null``): results stay on the device."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "DeviceSettings":
+        names = [camera.name for camera in self.cameras]
+        if len(set(names)) != len(names):
+            raise ValueError(f"cameras must have different names, got {names}")
+        return self
+
+
+def load_settings(path: Path) -> DeviceSettings:
+    """Read and check a configuration file; relative paths in it are relative to the file's folder.
+
+    Raises:
+        ConfigError: it cannot be read, is not YAML, or a value is wrong (each is named, with what is allowed).
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigError(f"{path} has more than {MAX_FILE_BYTES} bytes; that is no configuration")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}; name an existing YAML file with --config") from error
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path} holds {type(tree).__name__}, not a mapping of settings; see configs/device.yaml")
+    try:
+        settings = DeviceSettings.model_validate(_with_environment(tree))
+    except ValidationError as error:
+        raise ConfigError(f"{path} cannot be used:\n{_explain(error)}") from error
+    return _anchored(settings, path.resolve().parent)
+
+
+def _with_environment(tree: dict[str, Any]) -> dict[str, Any]:
+    secrets = {
+        key: os.environ[name]
+        for key, name in (("username", "CANOPY_MQTT_USERNAME"), ("password", "CANOPY_MQTT_PASSWORD"))
+        if name in os.environ
+    }
+    mqtt = tree.get("mqtt", {})
+    return {**tree, "mqtt": {**mqtt, **secrets}} if secrets and isinstance(mqtt, dict) else tree
+
+
+def _explain(error: ValidationError) -> str:
+    """One line for each wrong value: where it stands, what is wrong, and what was found."""
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False):
+        place = ".".join(str(part) for part in problem["loc"]) or "file"
+        found = "" if problem["type"] == "missing" or "password" in place else f" (found {problem['input']!r:.80})"
+        lines.append(f"  {place}: {problem['msg']}{found}")
+    return "\n".join(lines)
+
+
+def _anchored(settings: DeviceSettings, folder: Path) -> DeviceSettings:
+    """Make every path absolute: what a relative one means must not depend on where the daemon was started."""
+    cameras = [
+        camera.model_copy(update={"source": camera.source.model_copy(update={"path": folder / camera.source.path})})
+        if isinstance(camera.source, (FolderSource, VideoSource))
+        else camera
+        for camera in settings.cameras
+    ]
+    inference = settings.inference.model_copy(update={"package": folder / settings.inference.package})
+    return settings.model_copy(
+        update={"state_dir": folder / settings.state_dir, "cameras": cameras, "inference": inference}
+    )

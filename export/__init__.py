@@ -1,0 +1,1 @@
+"""Export: checkpoint → ONNX → INT8 → parity → model package."""

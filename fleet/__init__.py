@@ -1,0 +1,1 @@
+"""The fleet service: ingest, store, watermark and the growers' page."""

@@ -1,0 +1,1 @@
+"""Training: rendered and labelled scenes → network → checkpoint."""
