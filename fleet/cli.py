@@ -1,0 +1,174 @@
+"""``canopy-fleet``: run the service, or ask its store.
+
+Exit codes: 0 done; 1 anything else of Canopy's own; 2 the configuration or the command line; 5 the store; 6 the broker;
+7 a port is taken.
+"""
+# ruff: noqa: PLC0415 - the web server, the database and the broker are imported by the commands that use them
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fleet.errors import FleetError
+
+if TYPE_CHECKING:
+    from fleet.service import Addresses
+    from fleet.settings import FleetSettings
+
+app = typer.Typer(
+    help="Receives, keeps and shows what Canopy devices measure.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Look at a configuration file.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The service's YAML file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="For programs: one JSON document.")]
+DEFAULT_CONFIG = Path("configs/fleet.yaml")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"canopy-fleet {version('canopy-edge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which release.")
+    ] = (False),
+) -> None:
+    """Receives, keeps and shows what Canopy devices measure."""
+
+
+@app.command()
+def serve(
+    config: ConfigOption = DEFAULT_CONFIG,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The page's port; 0 takes a free one.")] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Written once the service answers: ports and pid.")] = None,
+) -> None:
+    """Run the service until it is told to stop (Ctrl-C or SIGTERM)."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with _errors_told():
+        from fleet.service import serve as run
+        from fleet.service import write_ready_file
+
+        settings = _settings(config)
+        if port is not None:
+            settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": port})})
+
+        def ready(addresses: "Addresses") -> None:
+            typer.echo(f"page    {addresses.page}")
+            typer.echo(f"broker  {addresses.broker}")
+            if ready_file is not None:
+                write_ready_file(ready_file, addresses)
+
+        run(settings, ready)
+
+
+@app.command()
+def devices(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """List the devices that the fleet has heard of."""
+    with _errors_told():
+        from fleet import views
+
+        with _reading(config) as connection:
+            found = views.list_devices(connection)
+        if as_json:
+            _print_json(found)
+            return
+        headings = ("site", "device", "state", "last heard (UTC)")
+        _print_table(
+            headings, [(row["site"], row["device"], _state(row), f"{row['last_seen']:%F %T}") for row in found]
+        )
+
+
+@app.command()
+def completeness(
+    config: ConfigOption = DEFAULT_CONFIG,
+    hours: Annotated[int, typer.Option(min=1, max=744, help="How far back.")] = 24,
+    as_json: JsonOption = False,
+) -> None:
+    """Show for each device and hour what was received, is missing, or was dropped."""
+    with _errors_told():
+        from fleet import views
+
+        with _reading(config) as connection:
+            found = [
+                (device["site"], device["device"], hour)
+                for device in views.list_devices(connection)
+                for hour in views.completeness(connection, device["id"], hours)
+            ]
+        rows = [
+            (site, device, f"{hour.hour:%F %H:%M}", hour.received, hour.missing, hour.dropped, hour.epoch_breaks)
+            for site, device, hour in found
+        ]
+        headings = ("site", "device", "hour (UTC)", "received", "missing", "dropped", "epoch breaks")
+        if as_json:
+            keys = ("site", "device", "hour", "received", "missing", "dropped", "epoch_breaks")
+            _print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        else:
+            _print_table(headings, [row for row in rows if any(row[3:])])
+
+
+@config_app.command()
+def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Say whether a configuration file can be used, and what is wrong with it if not."""
+    with _errors_told():
+        settings = _settings(config)
+        broker = "embedded broker" if settings.mqtt.embedded else "broker"
+        typer.echo(f"{config} is good: {broker} at {settings.mqtt.host}:{settings.mqtt.port}")
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Our own errors end the command with their message and their exit code, without a traceback."""
+    try:
+        yield
+    except FleetError as error:
+        typer.echo(f"canopy-fleet: {error}", err=True)
+        raise typer.Exit(error.exit_code) from error
+
+
+@contextmanager
+def _reading(config: Path) -> Iterator[Any]:
+    from fleet.store import Store
+
+    store = Store(_settings(config).database_url)
+    try:
+        with store.reading() as connection:
+            yield connection
+    finally:
+        store.close()
+
+
+def _settings(config: Path) -> "FleetSettings":
+    from fleet.settings import load_settings
+
+    return load_settings(config)
+
+
+def _state(device: dict[str, Any]) -> str:
+    return "online" if device["online"] else "offline"
+
+
+def _print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, default=str, indent=2))
+
+
+def _print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*headings, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console().print(table if rows else "nothing yet")

@@ -1,0 +1,52 @@
+"""Every error a person who runs the fleet service can meet.
+
+::
+
+    FleetError                     1
+    ├── ConfigError                2   the configuration cannot be used
+    ├── StoreError                 5
+    │   ├── StoreUnavailable       5   busy, full or gone for now; trying again may help
+    │   └── StoreUnusable          5   damaged, or written by another release
+    ├── BrokerError                6   the broker cannot be started or used as configured
+    └── PortTaken                  7   somebody else listens there
+
+A message says what happened, with which value, and what to do next. The number is the exit code of ``canopy-fleet``.
+"""
+
+
+class FleetError(Exception):
+    """Anything that the fleet service reports as its own."""
+
+    exit_code = 1
+
+
+class ConfigError(FleetError):
+    """The configuration cannot be used."""
+
+    exit_code = 2
+
+
+class StoreError(FleetError):
+    """Something about the fleet's database."""
+
+    exit_code = 5
+
+
+class StoreUnavailable(StoreError):
+    """The database is busy, its disk is full, or its server is gone: trying again may help."""
+
+
+class StoreUnusable(StoreError):
+    """The database is damaged, or another release wrote it."""
+
+
+class BrokerError(FleetError):
+    """The broker cannot be started or used as configured."""
+
+    exit_code = 6
+
+
+class PortTaken(FleetError):
+    """Somebody else listens on the port."""
+
+    exit_code = 7

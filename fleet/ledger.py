@@ -1,0 +1,281 @@
+"""Files one batch of letters: every row, run, gap and counter of it, inside the caller's transaction."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from edge.contract.message import Message
+from edge.contract.messages import EventBatch, Health, Info, ObservationBatch, State
+from edge.contract.records import EventEntry, EventKind, ObservationEntry
+from fleet import schema
+from fleet.account import Admission, admit, doubtful
+from fleet.intake import HEAD_BYTES, Letter, Reject
+from fleet.rows import Row, event_row, hour_of, observation_row
+from fleet.spans import Span, Spans
+
+MAX_REJECTS = 1_000
+"""Different rejects kept; further ones are counted together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """What a device may forget, once the transaction is committed."""
+
+    site: str
+    device: str
+    epoch: str
+    seq: int
+
+
+@dataclass(slots=True)
+class _Post:
+    """What came for one stream, in order of arrival."""
+
+    observations: list[ObservationEntry] = field(default_factory=list)
+    events: list[EventEntry] = field(default_factory=list)
+    gaps: list[tuple[Span, EventEntry]] = field(default_factory=list)
+    announced_seq: int = 0
+
+    @property
+    def seqs(self) -> list[int]:
+        return [entry.seq for entry in (*self.observations, *self.events)]
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether records came; health alone is owed no answer."""
+        return bool(self.observations or self.events or self.gaps)
+
+
+@dataclass(slots=True)
+class _Device:
+    """What came for one device."""
+
+    status: Row = field(default_factory=dict)
+    streams: dict[str, _Post] = field(default_factory=lambda: defaultdict(_Post))
+
+
+def file_letters(connection: Connection, letters: Iterable[Letter], now: datetime) -> list[Watermark]:
+    """Write everything that the letters say; returns what may be acknowledged after the commit."""
+    watermarks = []
+    for (site, device), post in _sorted(letters, now).items():
+        device_id = _device_id(connection, site, device, post.status, now)
+        for epoch, stream_post in post.streams.items():
+            watermark = _file_stream(connection, device_id, epoch, stream_post, now)
+            if stream_post.acknowledged:
+                watermarks.append(Watermark(site, device, epoch, watermark))
+    return watermarks
+
+
+def file_rejects(connection: Connection, rejects: Iterable[Reject], now: datetime) -> None:
+    """Count each reject under its topic and reason."""
+    table = schema.rejects
+    known = {(row.topic, row.reason) for row in connection.execute(select(table.c.topic, table.c.reason))}
+    counted: Counter[tuple[str, str]] = Counter()
+    heads: dict[tuple[str, str], bytes] = {}
+    for reject in rejects:
+        key = (reject.topic, reject.reason)
+        if key not in known and len(known) >= MAX_REJECTS:
+            key = ("", f"others, after {MAX_REJECTS} different ones")
+        known.add(key)
+        counted[key] += 1
+        heads[key] = reject.head[:HEAD_BYTES]
+    rows = [
+        {"topic": key[0], "reason": key[1], "head": heads[key], "count": count, "last_at": now}
+        for key, count in counted.items()
+    ]
+    statement = _upsert(connection, table)
+    added = {
+        "count": table.c.count + statement.excluded.count,
+        "head": statement.excluded.head,
+        "last_at": statement.excluded.last_at,
+    }
+    _write(connection, statement.on_conflict_do_update(index_elements=["topic", "reason"], set_=added), rows)
+
+
+def _sorted(letters: Iterable[Letter], now: datetime) -> dict[tuple[str, str], _Device]:
+    devices: dict[tuple[str, str], _Device] = defaultdict(_Device)
+    for letter in letters:
+        device = devices[letter.site, letter.device]
+        device.status.update(_status(letter.message, now, live=letter.live))
+        _sort_records(device, letter.message)
+    return devices
+
+
+def _status(message: Message, now: datetime, *, live: bool) -> Row:
+    """What a message says of its device. A last will is no sign of life; anything else that is live is."""
+    if isinstance(message, State):
+        return {"online": message.online} | ({"last_seen": now} if live and message.online else {})
+    heard: Row = {"online": True, "last_seen": now} if live else {}
+    if isinstance(message, Info):
+        return heard | {"info": message.model_dump_json(by_alias=True)}
+    if isinstance(message, Health):
+        return heard | {"health": message.model_dump_json(by_alias=True)}
+    return heard
+
+
+def _sort_records(device: _Device, message: Message) -> None:
+    if isinstance(message, Health):
+        post = device.streams[message.epoch]
+        post.announced_seq = max(post.announced_seq, message.last_seq)
+    elif isinstance(message, ObservationBatch):
+        device.streams[message.epoch].observations.extend(message.items)
+    elif isinstance(message, EventBatch):
+        post = device.streams[message.epoch]
+        for entry in message.items:
+            if entry.record.kind is EventKind.GAP or entry.first_seq is not None:
+                post.gaps.append((entry.span, entry))
+            else:
+                post.events.append(entry)
+
+
+def _device_id(connection: Connection, site: str, device: str, status: Row, now: datetime) -> int:
+    table = schema.devices
+    new = {"site": site, "device": device, "first_seen": now, "last_seen": now, "online": False}
+    _write(connection, _upsert(connection, table).on_conflict_do_nothing(), [new])
+    here = and_(table.c.site == site, table.c.device == device)
+    if status:
+        connection.execute(update(table).where(here).values(**status))
+    return int(connection.execute(select(table.c.id).where(here)).scalar_one())
+
+
+def _file_stream(connection: Connection, device_id: int, epoch: str, post: _Post, now: datetime) -> int:
+    """Write what came for one stream; returns its new watermark."""
+    stream = _stream(connection, device_id, epoch, now)
+    changes: Row = {"last_seen": now, "announced_seq": max(stream.announced_seq, post.announced_seq)}
+    watermark = int(stream.watermark)
+    if post.acknowledged:
+        admission = _admission(connection, stream, post)
+        _file_records(connection, device_id, stream.id, post, admission, now)
+        if admission.left_out:
+            notice = Reject("", "numbers too scattered: sent again later", epoch.encode())
+            file_rejects(connection, [notice] * admission.left_out, now)
+        watermark = admission.watermark
+        changes |= {
+            "watermark": watermark,
+            "max_seq": admission.covered[-1][1] if admission.covered else 0,
+            "received": stream.received + len(admission.fresh),
+            "repeated": stream.repeated + admission.repeated,
+        }
+    connection.execute(update(schema.streams).where(schema.streams.c.id == stream.id).values(**changes))
+    return watermark
+
+
+def _stream(connection: Connection, device_id: int, epoch: str, now: datetime) -> Any:
+    """The stream's row, held against other writers until the commit (SQLite has one writer anyway)."""
+    table = schema.streams
+    new = {"device_id": device_id, "epoch": epoch, "first_seen": now, "last_seen": now}
+    _write(connection, _upsert(connection, table).on_conflict_do_nothing(), [new])
+    here = and_(table.c.device_id == device_id, table.c.epoch == epoch)
+    return connection.execute(select(table).where(here).with_for_update()).one()
+
+
+def _admission(connection: Connection, stream: Any, post: _Post) -> Admission:
+    above = _spans(connection, schema.spans, stream.id, 0)
+    covered: Spans = (((1, stream.watermark),) if stream.watermark else ()) + above
+    seqs = post.seqs
+    gaps = _spans(connection, schema.gaps, stream.id, min(seqs, default=0))
+    suspects = doubtful(seqs, gaps)
+    present = _present(connection, stream.id, suspects)
+    return admit(covered, gaps, seqs, [span for span, _ in post.gaps], present)
+
+
+def _spans(connection: Connection, table: Any, stream_id: int, lowest: int) -> Spans:
+    """The stored runs of a stream that reach ``lowest`` or lie above it."""
+    found = select(table.c.first_seq, table.c.last_seq).where(table.c.stream_id == stream_id)
+    rows = connection.execute(found.where(table.c.last_seq >= lowest).order_by(table.c.first_seq))
+    return tuple((row.first_seq, row.last_seq) for row in rows)
+
+
+def _present(connection: Connection, stream_id: int, seqs: Sequence[int]) -> set[int]:
+    """Which of the numbers have a record. A gap's own event is none."""
+    if not seqs:
+        return set()
+    found: set[int] = set()
+    for table in (schema.observations, schema.events):
+        query = select(table.c.seq).where(table.c.stream_id == stream_id, table.c.seq.between(seqs[0], seqs[-1]))
+        if table is schema.events:
+            query = query.where(or_(table.c.kind.is_(None), table.c.kind != EventKind.GAP.value))
+        found.update(connection.execute(query).scalars())
+    return found.intersection(seqs)
+
+
+def _file_records(
+    connection: Connection, device_id: int, stream_id: int, post: _Post, admission: Admission, now: datetime
+) -> None:
+    fresh = admission.fresh
+    observations = [observation_row(stream_id, entry, now) for entry in post.observations if entry.seq in fresh]
+    happened = [event_row(stream_id, entry, now) for entry in post.events if entry.seq in fresh]
+    told = [(span, entry) for span, entry in post.gaps if span in admission.gaps]
+    gap_rows = [_gap_row(stream_id, span, entry) for span, entry in told]
+    gap_events = [event_row(stream_id, entry, now) | {"kind": EventKind.GAP.value} for _, entry in told]
+    for table, rows in (
+        (schema.observations, observations),
+        (schema.events, happened + gap_events),
+        (schema.gaps, gap_rows),
+    ):
+        _write(connection, _upsert(connection, table).on_conflict_do_nothing(), rows)
+    _replace_spans(connection, stream_id, admission)
+    _count_hours(connection, stream_id, observations, happened)
+    _move_plots(connection, device_id, observations)
+
+
+def _gap_row(stream_id: int, span: Span, entry: EventEntry) -> Row:
+    at, reason = entry.record.clock.at, entry.record.message
+    return {"stream_id": stream_id, "first_seq": span[0], "last_seq": span[1], "at": at, "reason": reason}
+
+
+def _replace_spans(connection: Connection, stream_id: int, admission: Admission) -> None:
+    table = schema.spans
+    connection.execute(delete(table).where(table.c.stream_id == stream_id))
+    above = [span for span in admission.covered if span[0] > admission.watermark]
+    rows = [{"stream_id": stream_id, "first_seq": first, "last_seq": last} for first, last in above]
+    _write(connection, insert(table), rows)
+
+
+def _count_hours(connection: Connection, stream_id: int, observations: Sequence[Row], events: Sequence[Row]) -> None:
+    """A record counts in the hour in which it was taken, or, if its clock was not believed, in that of its arrival."""
+    moments = [row["captured_at"] if row["clock_ok"] else row["received_at"] for row in observations]
+    moments += [row["happened_at"] if row["clock_ok"] else row["received_at"] for row in events]
+    counted = Counter(map(hour_of, moments))
+    rows = [{"stream_id": stream_id, "hour": hour, "received": count} for hour, count in counted.items()]
+    statement = _upsert(connection, schema.hours)
+    total = schema.hours.c.received + statement.excluded.received
+    _write(
+        connection,
+        statement.on_conflict_do_update(index_elements=["stream_id", "hour"], set_={"received": total}),
+        rows,
+    )
+
+
+def _move_plots(connection: Connection, device_id: int, observations: Sequence[Row]) -> None:
+    """Point each plot to its newest observation: newest by number, because clocks lie."""
+    newest: dict[tuple[str, str], Row] = {}
+    for row in observations:
+        place = (row["camera"], row["plot"])
+        if place not in newest or row["seq"] > newest[place]["seq"]:
+            newest[place] = row
+    rows = [
+        {"device_id": device_id, "camera": camera, "plot": plot, "stream_id": row["stream_id"], "seq": row["seq"]}
+        for (camera, plot), row in newest.items()
+    ]
+    table, statement = schema.plots, _upsert(connection, schema.plots)
+    new = statement.excluded
+    later = or_(new.stream_id > table.c.stream_id, and_(new.stream_id == table.c.stream_id, new.seq > table.c.seq))
+    moved = {"stream_id": new.stream_id, "seq": new.seq}
+    keys = ["device_id", "camera", "plot"]
+    _write(connection, statement.on_conflict_do_update(index_elements=keys, set_=moved, where=later), rows)
+
+
+def _upsert(connection: Connection, table: Any) -> Any:
+    """An insert that knows ``on conflict``; each dialect has its own."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def _write(connection: Connection, statement: Any, rows: Sequence[Row]) -> None:
+    if rows:
+        connection.execute(statement, list(rows))

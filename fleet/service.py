@@ -1,0 +1,140 @@
+"""Wires the fleet service: broker, store, ingest, web; starts them in order and stops them in the other."""
+
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from fleet.broker import EmbeddedBroker
+from fleet.errors import PortTaken
+from fleet.ingest import MAX_PACKET_BYTES, Ingest
+from fleet.settings import FleetSettings, HttpSettings, MqttSettings
+from fleet.store import Store
+from fleet.web import create_app
+
+log = logging.getLogger(__name__)
+
+_SUBSCRIBES_WITHIN_S = 5.0
+_STOPS_WITHIN_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running service is reached."""
+
+    http_host: str
+    http_port: int
+    mqtt_host: str
+    mqtt_port: int
+
+    @property
+    def page(self) -> str:
+        """The growers' page."""
+        host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
+        return f"http://{host}:{self.http_port}/"
+
+    @property
+    def broker(self) -> str:
+        """Where devices publish."""
+        return f"mqtt://{self.mqtt_host}:{self.mqtt_port}"
+
+
+def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
+    """Run until SIGTERM or SIGINT; ``ready`` is called once everything answers.
+
+    Raises:
+        FleetError: something cannot be started.
+    """
+    stopping = _on_signal()
+    with ExitStack() as parts:
+        http_socket = parts.enter_context(_listen(settings.http))
+        mqtt_port = parts.enter_context(_broker(settings.mqtt))
+        store = Store(settings.database_url)
+        parts.callback(store.close)
+        store.forget_presence()
+        ingest = Ingest(store, settings.mqtt, mqtt_port)
+        parts.callback(ingest.stop, _STOPS_WITHIN_S)
+        ingest.start()
+        if not ingest.wait_subscribed(_SUBSCRIBES_WITHIN_S):
+            log.warning("no broker answers at %s:%s yet; trying again", settings.mqtt.host, mqtt_port)
+        parts.enter_context(_web(store, ingest, http_socket))
+        http_port = http_socket.getsockname()[1]
+        ready(Addresses(settings.http.host, http_port, settings.mqtt.host, mqtt_port))
+        stopping.wait()
+
+
+def write_ready_file(path: Path, addresses: Addresses) -> None:
+    """Tell another program, in one piece, that the service answers, and where."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    known = {"http_port": addresses.http_port, "mqtt_port": addresses.mqtt_port, "pid": os.getpid()}
+    draft.write_text(json.dumps(known))
+    draft.replace(path)
+
+
+def _on_signal() -> threading.Event:
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return stopping
+
+
+@contextmanager
+def _listen(http: HttpSettings) -> Iterator[socket.socket]:
+    """Take the port first: a service that cannot be seen must not begin."""
+    try:
+        listening = socket.create_server((http.host, http.port), family=_family(http.host))
+    except (OSError, OverflowError) as error:
+        raise PortTaken(
+            f"cannot listen on {http.host}:{http.port} for the page: {error}; "
+            "end the other program, or set http.port (--port) to another port"
+        ) from error
+    with listening:
+        yield listening
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+@contextmanager
+def _broker(mqtt: MqttSettings) -> Iterator[int]:
+    """The port of the broker, which runs inside if so wished."""
+    if not mqtt.embedded:
+        yield mqtt.port
+        return
+    broker = EmbeddedBroker(mqtt.host, mqtt.port, MAX_PACKET_BYTES)
+    broker.start()
+    try:
+        yield broker.port
+    finally:
+        broker.stop(_STOPS_WITHIN_S)
+
+
+@contextmanager
+def _web(store: Store, ingest: Ingest, listening: socket.socket) -> Iterator[None]:
+    """Serve HTTP in a thread: the main thread keeps the signals, so that the order of stopping is ours."""
+    config = uvicorn.Config(
+        create_app(store, ingest), log_level="warning", access_log=False, lifespan="off", limit_concurrency=200,
+        timeout_graceful_shutdown=1, server_header=False,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listening],), name="web", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(_STOPS_WITHIN_S)

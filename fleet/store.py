@@ -1,0 +1,173 @@
+"""The fleet's database: opened, checked, written one batch at a time, and read.
+
+Foreign errors are mapped here: what may pass (busy, full, gone) is ``StoreUnavailable``, what will not is
+``StoreUnusable``.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from fleet import schema
+from fleet.errors import ConfigError, StoreError, StoreUnavailable, StoreUnusable
+from fleet.intake import Letter, Reject
+from fleet.ledger import Watermark, file_letters, file_rejects
+
+BUSY_TIMEOUT_S = 5.0
+_WRITES = "canopy_writes"
+_DAMAGED = ("malformed", "not a database")
+
+
+class Store:
+    """The database behind ``url``; its tables are made if they are not there."""
+
+    def __init__(self, url: str) -> None:
+        """Open it.
+
+        Raises:
+            ConfigError: the URL is none, or its driver is not installed.
+            StoreUnavailable: it cannot be reached or made.
+            StoreUnusable: it is damaged, or another release wrote it.
+        """
+        self._engine = _open_engine(url)
+        name = self._engine.url.render_as_string(hide_password=True)
+        with _mapped(name), self._begin() as connection:
+            schema.metadata.create_all(connection)
+            versions = set(connection.execute(select(schema.schema_versions.c.version)).scalars())
+            if not versions:
+                connection.execute(insert(schema.schema_versions).values(version=schema.SCHEMA_VERSION))
+        if versions - {schema.SCHEMA_VERSION}:
+            raise StoreUnusable(
+                f"{name} has schema {max(versions)}, this release knows {schema.SCHEMA_VERSION}; "
+                "use the release that wrote it, or another state_dir"
+            )
+
+    def commit(self, letters: Sequence[Letter], rejects: Sequence[Reject] = ()) -> list[Watermark]:
+        """Write everything in one transaction; returns what may be acknowledged now that it is on disk.
+
+        A letter that the database cannot hold becomes a reject; the others are written all the same.
+
+        Raises:
+            StoreError: nothing is written.
+        """
+        now = datetime.now(timezone.utc)
+        try:
+            with _mapped(), self._begin() as connection:
+                watermarks = file_letters(connection, letters, now)
+                file_rejects(connection, rejects, now)
+        except _Unstorable as error:
+            return self._commit_one_by_one(letters, rejects, error)
+        return watermarks
+
+    def _commit_one_by_one(
+        self, letters: Sequence[Letter], rejects: Sequence[Reject], error: "_Unstorable"
+    ) -> list[Watermark]:
+        if len(letters) > 1:
+            self.commit([], rejects)
+            return [watermark for letter in letters for watermark in self.commit([letter])]
+        topics = [f"{letter.site}/{letter.device}" for letter in letters]
+        unstorable = [Reject(topic, f"cannot be stored: {error}"[:250], b"") for topic in topics]
+        return self.commit([], [*rejects, *unstorable]) if letters else []
+
+    def forget_presence(self) -> None:
+        """Nobody is online until they say so: what was known before a restart is no longer true."""
+        with _mapped(), self._begin() as connection:
+            connection.execute(update(schema.devices).values(online=False))
+
+    def watermarks(self) -> list[Watermark]:
+        """The watermark of each device's newest stream."""
+        table, devices = schema.streams, schema.devices
+        query = select(devices.c.site, devices.c.device, table.c.epoch, table.c.watermark).join_from(table, devices)
+        with self.reading() as connection:
+            rows = connection.execute(query.order_by(table.c.id)).all()
+        newest = {(row.site, row.device): Watermark(row.site, row.device, row.epoch, row.watermark) for row in rows}
+        return list(newest.values())
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view of everything that is committed.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        with _mapped(), self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+            yield connection
+
+
+class _Unstorable(StoreError):
+    """The database works, but does not take these values."""
+
+
+@contextmanager
+def _mapped(name: str = "the store") -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailable(f"{name} cannot be used now: {error.orig}; free space or start the database") from error
+    except DBAPIError as error:
+        if any(word in str(error.orig) for word in _DAMAGED):
+            raise StoreUnusable(
+                f"{name} is damaged: {error.orig}; move it away, devices send again what they kept"
+            ) from error
+        raise _Unstorable(f"{error.orig}") from error
+    except (SQLAlchemyError, OverflowError, UnicodeError) as error:
+        raise _Unstorable(f"{error}") from error
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{name} cannot be used now: {error}") from error
+
+
+def _open_engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite_engine(url, parsed.database)
+        return create_engine(parsed, json_serializer=_ready, pool_pre_ping=True)
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise ConfigError(
+            f"the database URL cannot be used: {error}; give one of SQLAlchemy's, whose driver is installed"
+        ) from error
+
+
+def _sqlite_engine(url: str, database: str | None) -> Engine:
+    if database:
+        try:
+            Path(database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"cannot make the folder of {database}: {error}; name another state_dir") from error
+    engine = create_engine(url, json_serializer=_ready, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _ready(text: str) -> str:
+    """Rows bring their JSON as text already."""
+    return text
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """FULL: a watermark that was told must survive a power cut."""
+    connection.isolation_level = None  # the driver would begin by itself, too late; see _begin_sqlite
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

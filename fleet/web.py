@@ -1,0 +1,125 @@
+"""The growers' page and the JSON API over the store. Read-only, without login, and without anything from elsewhere."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timezone
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import AwareDatetime, Field
+from sqlalchemy import Connection
+
+from edge.contract.message import Name
+from fleet import page, views
+from fleet.completeness import Hour
+from fleet.errors import StoreError
+from fleet.ingest import Ingest
+from fleet.store import Store
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+_BORN = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_END = datetime(9999, 1, 1, tzinfo=timezone.utc)
+Moment = Annotated[AwareDatetime, Field(ge=_BORN, le=_END)]
+"""A query's moment, with its offset."""
+
+
+def create_app(store: Store, ingest: Ingest) -> FastAPI:
+    """The web application over a store; ``ingest`` tells whether messages arrive."""
+    app = FastAPI(title="Canopy fleet", docs_url=None, redoc_url=None)
+    app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")
+    app.middleware("http")(_secure)
+    app.exception_handler(StoreError)(_unavailable)
+
+    def connection() -> Iterator[Connection]:
+        with store.reading() as reading:
+            yield reading
+
+    _add_page(app, Depends(connection), ingest)
+    _add_devices(app, Depends(connection))
+    _add_observations(app, Depends(connection))
+    return app
+
+
+def _add_page(app: FastAPI, reading: Any, ingest: Ingest) -> None:
+    @app.get("/", response_class=HTMLResponse)
+    def show(connection: Connection = reading) -> str:
+        return page.draw(connection, receiving=ingest.connected and ingest.writing)
+
+    @app.get("/healthz")
+    def healthz(response: Response, connection: Connection = reading) -> dict[str, Any]:
+        well = ingest.connected and ingest.writing
+        response.status_code = 200 if well else 503
+        devices = len(views.list_devices(connection))
+        return {"ok": well, "broker": ingest.connected, "store": ingest.writing, "devices": devices} | ingest.tally()
+
+
+def _add_devices(app: FastAPI, reading: Any) -> None:
+    @app.get("/api/devices")
+    def devices(connection: Connection = reading) -> list[views.Document]:
+        return views.list_devices(connection)
+
+    @app.get("/api/devices/{site}/{device}/latest")
+    def latest(site: Name, device: Name, connection: Connection = reading) -> list[views.Document]:
+        return views.latest(connection, _device_id(connection, site, device))
+
+    @app.get("/api/devices/{site}/{device}/completeness")
+    def completeness(
+        site: Name, device: Name, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24, connection: Connection = reading
+    ) -> list[Hour]:
+        return views.completeness(connection, _device_id(connection, site, device), hours)
+
+    @app.get("/api/devices/{site}/{device}/stream")
+    def stream(site: Name, device: Name, connection: Connection = reading) -> list[views.StreamAccount]:
+        return views.stream_accounts(connection, _device_id(connection, site, device))
+
+
+def _add_observations(app: FastAPI, reading: Any) -> None:
+    @app.get("/api/observations")
+    def observations(
+        site: Name,
+        device: Name,
+        plot: Name | None = None,
+        trait: Name | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        limit: Annotated[int, Query(ge=1, le=views.MAX_OBSERVATIONS)] = 100,
+        connection: Connection = reading,
+    ) -> list[views.Document]:
+        return views.observations(
+            connection,
+            _device_id(connection, site, device),
+            plot=plot,
+            trait=trait,
+            since=since and since.astimezone(timezone.utc),
+            until=until and until.astimezone(timezone.utc),
+            limit=limit,
+        )
+
+
+def _device_id(connection: Connection, site: str, device: str) -> int:
+    found = views.find_device(connection, site, device)
+    if found is None:
+        raise HTTPException(404, f"no device {site}/{device} has been heard of; /api/devices lists those that have")
+    return int(found["id"])
+
+
+async def _secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call_next(request)
+    response.headers.update(SECURITY_HEADERS)
+    return response
+
+
+async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=503)
