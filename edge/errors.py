@@ -19,6 +19,11 @@
 A message says what happened, with which value, and what to do next. ``exit_code`` is what ``canopy`` ends with.
 """
 
+from datetime import datetime
+
+from edge.clock import monotonic_s as _monotonic_s
+from edge.clock import utc_now
+
 
 class CanopyError(Exception):
     """Anything that Canopy reports as its own."""
@@ -39,7 +44,31 @@ class CaptureError(CanopyError):
 
 
 class FrameUnreadable(CaptureError):
-    """One picture is broken; the next may be fine."""
+    """One picture is broken; the next may be fine.
+
+    It carries what a frame carries except the pixels, so that the reading can be recorded as failed.
+
+    Attributes:
+        camera_id: the camera's name in the configuration.
+        frame_id: the number that the picture has among the camera's pictures.
+        captured_at: wall time of the exposure in UTC; the moment of the finding if nobody knows better.
+        monotonic_s: time of arrival by ``edge.clock.monotonic_s``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        camera_id: str = "",
+        frame_id: int = 0,
+        captured_at: datetime | None = None,
+        monotonic_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.camera_id = camera_id
+        self.frame_id = frame_id
+        self.captured_at = captured_at or utc_now()
+        self.monotonic_s = _monotonic_s() if monotonic_s is None else monotonic_s
 
 
 class CameraLost(CaptureError):
