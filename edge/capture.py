@@ -1,0 +1,178 @@
+"""Keeps a camera going: opens it, reads it, notices when it is lost or hangs, and opens it again."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.contract.records import EventKind
+from edge.errors import CameraLost, CaptureError, EndOfSource
+from edge.mailbox import Mailbox
+from edge.pace import Timelapse, backoff_s
+from edge.reader import Reader
+from edge.settings import CameraSettings
+from edge.sources import FrameSource, open_source
+
+MAX_HANGING = 3
+STOP_S = 2.0
+CLOSE_S = 1.0
+
+Detail = dict[str, str | int | float | bool | None]
+OnEvent = Callable[[EventKind, str, str, Detail], None]
+"""Called with what happened, the camera's name, the message and its detail, from the camera's thread."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Outage:
+    """A time without pictures; ``tries`` counts the openings that followed the loss."""
+
+    since_s: float
+    tries: int = 0
+
+
+class Camera:
+    """One camera, for as long as the daemon runs.
+
+    A live camera never ends: when it is lost it is opened again, after waits that grow to ``reconnect_max_s``. A read
+    that hangs for ``read_timeout_s`` is let go with its thread, and a picture that still comes of it is discarded; at
+    most ``MAX_HANGING`` such threads are left alive, then the camera waits for one to end. A file or folder is read
+    once, waiting for the mailbox so that nothing is dropped, and for the disk for as long as it takes.
+
+    Attributes:
+        finite: it has an end.
+        done: set when nothing more will come: the end was reached, ``error`` happened, or it was stopped.
+        error: why a file or folder could not be read to its end.
+        reconnects: how often it came back.
+        abandoned: how many hanging reads were let go.
+    """
+
+    def __init__(
+        self,
+        settings: CameraSettings,
+        mailbox: Mailbox,
+        on_event: OnEvent,
+        open_source: Callable[[CameraSettings], FrameSource] = open_source,
+    ) -> None:
+        self.name = settings.name
+        self.done = threading.Event()
+        self.error: CaptureError | None = None
+        self.reconnects = 0
+        self.abandoned = 0
+        self._settings = settings
+        self._mailbox = mailbox
+        self._on_event = on_event
+        self._open_source = open_source
+        self._source = open_source(settings)
+        self.finite = self._source.finite
+        live_interval_s = None if self.finite else settings.interval_s
+        self._timelapse = Timelapse(live_interval_s) if live_interval_s else None
+        self._outage: Outage | None = None
+        self._former: list[Reader] = []
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"camera-{self.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Put nothing more into the mailbox, and end within ``STOP_S`` even if a read hangs."""
+        self._stopping.set()
+        self._mailbox.refuse(self.name)
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            reader = self._start_reader()
+            error, lasted_s = self._follow(reader)
+            if error is None:
+                break
+            if self.finite:
+                self._finish(error)
+                break
+            self._note_loss(error)
+            failures = 0 if lasted_s > self._settings.reconnect_max_s else failures + 1
+            self._wait_before_retry(failures)
+        self.done.set()
+
+    def _start_reader(self) -> Reader:
+        reader = Reader(self._source, self._mailbox, self._timelapse, self._wake)
+        reader.start()
+        return reader
+
+    def _follow(self, reader: Reader) -> tuple[CaptureError | None, float]:
+        """Watch ``reader`` to its end: why it ended (None: nobody wants it any more), and how long it gave pictures."""
+        seen_at_s: float | None = None
+        while True:
+            over = reader.finished or self._stopping.is_set() or self._hangs(reader)
+            if reader.seen and seen_at_s is None:
+                seen_at_s = time.monotonic()
+                self._note_return()
+            if over:
+                return self._end_of(reader), 0.0 if seen_at_s is None else time.monotonic() - seen_at_s
+            self._wake.wait(None if self.finite else self._settings.read_timeout_s - reader.busy_s)
+            self._wake.clear()
+
+    def _hangs(self, reader: Reader) -> bool:
+        return not self.finite and reader.busy_s >= self._settings.read_timeout_s
+
+    def _end_of(self, reader: Reader) -> CaptureError | None:
+        if reader.finished:
+            return reader.error
+        reader.let_go()
+        if self._stopping.is_set():
+            reader.join(CLOSE_S)
+            return None
+        self.abandoned += 1
+        self._former.append(reader)
+        return CameraLost(
+            f"camera {self.name} has not answered for {self._settings.read_timeout_s:g} s; it will be opened again; "
+            "if this repeats, see its cable and power, or raise read_timeout_s"
+        )
+
+    def _wait_before_retry(self, failures: int) -> None:
+        """Wait until it is time to try again, and further while too many hanging reads are alive."""
+        self._stopping.wait(backoff_s(failures, self._settings.reconnect_max_s))
+        while self._too_many_hang() and not self._stopping.wait(self._settings.reconnect_max_s):
+            log.error("camera %s: %d reads hang; waiting for one to end", self.name, len(self._former))
+        source = self._open_source(self._settings)
+        source.next_frame_id = self._source.next_frame_id
+        self._source = source
+
+    def _too_many_hang(self) -> bool:
+        self._former = [reader for reader in self._former if reader.is_alive()]
+        return len(self._former) >= MAX_HANGING
+
+    def _finish(self, error: CaptureError) -> None:
+        if not isinstance(error, EndOfSource):
+            self.error = error
+            self._tell(EventKind.CAMERA_LOST, str(error), {"cause": type(error).__name__})
+
+    def _note_loss(self, error: CaptureError) -> None:
+        """Tell of an outage once, however often opening fails in it."""
+        if self._outage is None:
+            self._outage = Outage(time.monotonic())
+            self._tell(EventKind.CAMERA_LOST, str(error), {"cause": type(error).__name__})
+        self._outage.tries += 1
+
+    def _note_return(self) -> None:
+        if self._outage is None:
+            return
+        outage_s = round(time.monotonic() - self._outage.since_s, 3)
+        tries, self._outage = self._outage.tries, None
+        self.reconnects += 1
+        message = f"camera {self.name} gives pictures again after {outage_s:.1f} s"
+        self._tell(EventKind.CAMERA_BACK, message, {"outage_s": outage_s, "tries": tries})
+
+    def _tell(self, kind: EventKind, message: str, detail: Detail) -> None:
+        try:
+            self._on_event(kind, self.name, message, detail)
+        except Exception:  # an event that cannot be stored must not end the camera
+            log.exception("camera %s: %s could not be recorded: %s", self.name, kind.value, message)

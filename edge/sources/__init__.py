@@ -1,0 +1,133 @@
+"""Where pictures come from: one interface, and the table of its implementations."""
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from types import TracebackType
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.clock import monotonic_s
+from edge.errors import FrameUnreadable
+from edge.frame import Frame
+from edge.settings import CameraSettings, FolderSource, V4l2Source, VideoSource
+
+MAX_SIDE_PX = 8192
+
+
+class FrameSource(ABC):
+    """One camera's pictures, in order of time.
+
+    Callers use ``open``, ``read``, ``skip`` and ``close``, or the source as a context manager. An implementation says
+    how to open, how to step to the next picture, and how to decode it; limits and error types are kept here.
+
+    Attributes:
+        finite: the source has an end, and no picture of it may be lost.
+        camera_id: the camera's name in the configuration.
+        next_frame_id: the number that the next picture read will have. Setting it lets a camera that was opened again
+            go on counting.
+    """
+
+    finite: ClassVar[bool]
+
+    def __init__(self, camera_id: str) -> None:
+        self.camera_id = camera_id
+        self.next_frame_id = 0
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make ready to read.
+
+        Raises:
+            CaptureError: there is nothing to read from (``CameraLost``: there may be later).
+        """
+
+    def close(self) -> None:  # noqa: B027 - nothing to give back is the common case
+        """Give back what ``open`` took. Does nothing the second time."""
+
+    def read(self) -> Frame:
+        """The next picture.
+
+        Raises:
+            FrameUnreadable: this one is broken; read on.
+            CameraLost: no more will come until the source is opened again.
+            EndOfSource: the last one has been read.
+        """
+        captured_at = self._step()
+        arrived_s = monotonic_s()
+        frame_id = self.next_frame_id
+        self.next_frame_id += 1
+        try:
+            pixels = self._decode()
+            _check(pixels)
+        except ValueError as error:
+            raise FrameUnreadable(
+                f"picture {frame_id} of {self.camera_id} cannot be read: {error}; the camera goes on with the next",
+                camera_id=self.camera_id,
+                frame_id=frame_id,
+                captured_at=captured_at,
+                monotonic_s=arrived_s,
+            ) from error
+        return Frame(pixels, frame_id, self.camera_id, captured_at, arrived_s)
+
+    def skip(self) -> None:
+        """Pass over one picture without decoding or counting it. Raises as ``read`` does."""
+        self._step()
+
+    @abstractmethod
+    def _step(self) -> datetime:
+        """Go to the next picture and return the wall time of its exposure in UTC.
+
+        Raises:
+            CameraLost, EndOfSource: as ``read``.
+        """
+
+    @abstractmethod
+    def _decode(self) -> NDArray[np.uint8]:
+        """The pixels of the picture stepped to, uint8 [H, W, 3], BGR.
+
+        Raises:
+            ValueError: it is broken; the message says how.
+        """
+
+    def __enter__(self) -> "FrameSource":  # noqa: PYI034 - typing has no Self on Python 3.10
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_source(camera: CameraSettings) -> FrameSource:
+    """The source that a camera's settings describe, not yet opened. Loads only the libraries that its kind needs."""
+    source = camera.source
+    if isinstance(source, FolderSource):
+        from edge.sources.folder import Folder  # noqa: PLC0415
+
+        return Folder(camera.name, source)
+    if isinstance(source, VideoSource):
+        from edge.sources.video import Video  # noqa: PLC0415
+
+        return Video(camera.name, source)
+    if isinstance(source, V4l2Source):
+        from edge.sources.stream import V4l2  # noqa: PLC0415
+
+        return V4l2(camera.name, source)
+    from edge.sources.stream import Rtsp  # noqa: PLC0415
+
+    return Rtsp(camera.name, source, camera.read_timeout_s)
+
+
+def _check(pixels: NDArray[np.uint8]) -> None:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(f"its pixels are {pixels.dtype} {list(pixels.shape)}, not uint8 [H, W, 3]")
+    check_size(width_px=pixels.shape[1], height_px=pixels.shape[0])
+
+
+def check_size(*, width_px: int, height_px: int) -> None:
+    """Refuse, with ``ValueError``, an empty picture and one that would fill the memory."""
+    if not (0 < width_px <= MAX_SIDE_PX and 0 < height_px <= MAX_SIDE_PX):
+        raise ValueError(f"it has {width_px} x {height_px} px; allowed are 1 to {MAX_SIDE_PX} on each side")

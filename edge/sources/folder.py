@@ -1,0 +1,127 @@
+"""A folder of pictures."""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from edge.errors import CaptureError, EndOfSource
+from edge.settings import FolderSource
+from edge.sources import FrameSource, check_size
+from edge.sources.phototime import day_in_name, time_in_exif, time_in_name
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+MAX_ENTRIES = 1_000_000
+MAX_FILE_BYTES = 256 * 2**20
+
+
+class Photo(NamedTuple):
+    """A file and when it was taken; sorts by time, then by name."""
+
+    taken_at: datetime
+    path: Path
+
+
+class Folder(FrameSource):
+    """The pictures of a folder in order of time; the list is made when it is opened, subfolders are left out.
+
+    A picture's time is the date and time in its name, else its EXIF ``DateTimeOriginal``, else the day in its name,
+    else the file's modification time. Whatever gives no offset is the machine's local time.
+    """
+
+    finite = True
+
+    def __init__(self, camera_id: str, settings: FolderSource) -> None:
+        super().__init__(camera_id)
+        self._path = settings.path
+        self._rest: Iterator[Photo] = iter(())
+        self._current: Path | None = None
+
+    def open(self) -> None:
+        """List the folder. Raises ``CaptureError`` if that cannot be done, or finds nothing."""
+        try:
+            with os.scandir(self._path) as entries:
+                files = [Path(entry.path) for entry in islice(entries, MAX_ENTRIES + 1) if _is_picture(entry)]
+        except OSError as error:
+            raise CaptureError(
+                f"cannot list {self._path} of camera {self.camera_id}: {error.strerror}; "
+                "set source.path to a folder of pictures that this user may read"
+            ) from error
+        if not files:
+            raise CaptureError(
+                f"{self._path} of camera {self.camera_id} holds no picture; put files in it that end "
+                f"in {', '.join(sorted(SUFFIXES))}"
+            )
+        if len(files) > MAX_ENTRIES:
+            raise CaptureError(f"{self._path} of camera {self.camera_id} holds over {MAX_ENTRIES} files; split it")
+        self._rest = iter(sorted(Photo(_taken_at(file), file) for file in files))
+
+    def _step(self) -> datetime:
+        photo = next(self._rest, None)
+        if photo is None:
+            raise EndOfSource(f"all pictures in {self._path} of camera {self.camera_id} have been read")
+        self._current = photo.path
+        return photo.taken_at
+
+    def _decode(self) -> NDArray[np.uint8]:
+        if self._current is None:
+            raise ValueError("no picture has been stepped to")
+        try:
+            with _bounded(self._current) as file:
+                return _pixels(file)
+        except OSError as error:
+            raise ValueError(f"{self._current}: {error}") from error
+        except Exception as error:  # decoders fail on hostile bytes in every way; none may end the camera
+            raise ValueError(f"{self._current}: {type(error).__name__}: {error}") from error
+
+
+def _is_picture(entry: "os.DirEntry[str]") -> bool:
+    return Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file()
+
+
+def _taken_at(path: Path) -> datetime:
+    return time_in_name(path.name) or _time_in_file(path) or day_in_name(path.name) or _modified_at(path)
+
+
+def _time_in_file(path: Path) -> datetime | None:
+    """The EXIF time of a file, whose pixels are not decoded."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return time_in_exif(image)
+    except Exception:  # noqa: BLE001 - a broken picture keeps its place by its other times; reading it tells why
+        return None
+
+
+def _modified_at(path: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    except OSError:  # gone since it was listed: reading it tells
+        return datetime.fromtimestamp(0, timezone.utc)
+
+
+def _bounded(path: Path) -> BinaryIO:
+    size_bytes = path.stat().st_size
+    if size_bytes == 0:
+        raise ValueError("the file is empty (0 bytes)")
+    if size_bytes > MAX_FILE_BYTES:
+        raise ValueError(f"the file has {size_bytes} bytes; allowed are {MAX_FILE_BYTES}")
+    return path.open("rb")
+
+
+def _pixels(file: BinaryIO) -> NDArray[np.uint8]:
+    """Decode to uint8 [H, W, 3] BGR, turned as its EXIF says; raises ``OSError`` on a truncated file."""
+    with Image.open(file, formats=FORMATS) as image:
+        check_size(width_px=image.width, height_px=image.height)
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I;16"):
+            grey = (np.asarray(upright) >> 8).astype(np.uint8)
+            return np.repeat(grey[..., None], 3, axis=2)
+        return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
