@@ -1,0 +1,203 @@
+"""Carries the outbox to the fleet, in a thread of its own, over whatever connections the day offers.
+
+One thread owns the connection and everything about it. It never raises: what goes wrong is logged once for each outage,
+and tried again. The camera loop knows nothing of it.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import cast
+
+from edge.batches import batches
+from edge.clock import read_clock
+from edge.contract.messages import Ack, Health, Info, State
+from edge.contract.topics import ACK, HEALTH, INFO, STATE, decode
+from edge.delivery import Chunk, Delivery
+from edge.errors import CanopyError
+from edge.link import Link, LinkDown
+from edge.outbox import Outbox
+from edge.settings import MqttSettings
+
+IDLE_S = 0.1
+MAX_IN_FLIGHT = 20
+RETRY_MIN_S, RETRY_MAX_S = 1.0, 60.0
+GOODBYE_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+def _state(online: bool) -> State:
+    clock = read_clock()
+    return State(online=online, boot_id=clock.boot_id, at=clock.at)
+
+
+class Publisher:
+    """Sends the outbox, state, info and health; moves the outbox's watermark.
+
+    Args:
+        outbox: what to deliver.
+        settings: the broker.
+        site: the device's site.
+        device: the device.
+        info: what the device is, asked at each connection.
+        health: how it does, asked every ``health_every_s``; called in the publisher's thread.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        settings: MqttSettings,
+        site: str,
+        device: str,
+        info: Callable[[], Info],
+        health: Callable[[], Health],
+    ) -> None:
+        self._outbox, self._settings = outbox, settings
+        self._site, self._device = site, device
+        self._info, self._health = info, health
+        self._stopping = threading.Event()
+        self._connected = threading.Event()
+        self._progress = threading.Condition()
+        self._retry_s = RETRY_MIN_S
+        self._outage: type[Exception] | None = None
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is reached now."""
+        return self._connected.is_set()
+
+    def start(self) -> None:
+        """Begin; the broker need not be there yet."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """Say goodbye and end, within ``timeout_s``; what is not delivered waits in the outbox."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def wait_delivered(self, timeout_s: float) -> bool:
+        """Wait until the fleet has everything; False if it has not after ``timeout_s``."""
+        with self._progress:
+            return self._progress.wait_for(self._all_delivered, timeout_s)
+
+    def _all_delivered(self) -> bool:
+        at = self._outbox.position
+        return at.watermark >= at.last_seq
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._converse()
+            except LinkDown as error:  # noqa: PERF203 - a loop over connections, not over data
+                self._pause(error, self._retry_s)
+                self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next connection must be tried
+                self._pause(error, RETRY_MAX_S)
+            finally:
+                self._connected.clear()
+
+    def _converse(self) -> None:
+        """One connection, from its beginning until it is lost or the publisher stops."""
+        link = Link(self._settings, self._site, self._device, will=_state(online=False))
+        try:
+            link.open()
+            link.publish(STATE, _state(online=True).encode())
+            link.publish(INFO, self._info().encode())
+            self._note_connected()
+            conversation = _Conversation(self._outbox, self._settings, link, self._health)
+            while not self._stopping.is_set():
+                if conversation.turn():
+                    with self._progress:
+                        self._progress.notify_all()
+            link.publish(STATE, _state(online=False).encode())
+            link.flush(GOODBYE_S)
+        finally:
+            link.close()
+
+    def _note_connected(self) -> None:
+        log.info("connected to %s:%d", self._settings.host, self._settings.port)
+        self._connected.set()
+        self._retry_s = RETRY_MIN_S
+        self._outage = None
+
+    def _pause(self, error: Exception, longest_s: float) -> None:
+        """Tell once what is wrong, and wait: a random share of the time, so that devices do not return all at once."""
+        known = self._outage is type(error)
+        self._outage = type(error)
+        level = logging.DEBUG if known else logging.WARNING if isinstance(error, LinkDown) else logging.ERROR
+        log.log(level, "%s", error, exc_info=None if isinstance(error, CanopyError) else error)
+        self._stopping.wait(random.uniform(longest_s / 2, longest_s))
+
+
+class _Conversation:
+    """What is said over one connection."""
+
+    def __init__(self, outbox: Outbox, settings: MqttSettings, link: Link, health: Callable[[], Health]) -> None:
+        self._outbox, self._settings, self._link, self._health = outbox, settings, link, health
+        self._told: set[str] = set()
+        self._health_at_s = time.monotonic()
+        self._begin_stream()
+
+    def turn(self) -> bool:
+        """Send at most one chunk, then listen; whether the watermark moved."""
+        now_s = time.monotonic()
+        if now_s >= self._health_at_s:
+            self._health_at_s = now_s + self._settings.health_every_s
+            self._publish_health()
+        at = self._outbox.position
+        if at.epoch != self._epoch:
+            self._begin_stream()
+        chunk = None
+        if self._link.in_flight < MAX_IN_FLIGHT:
+            chunk = self._delivery.next(at.watermark, at.last_seq, now_s)
+        if chunk:
+            self._send(chunk, now_s)
+        heard = self._link.poll(0 if chunk else IDLE_S)
+        self._tell_once(self._link.refusal)
+        moved = [self._advance(payload) for payload in heard]
+        return any(moved)
+
+    def _publish_health(self) -> None:
+        try:
+            payload = self._health().encode()
+        except Exception as error:  # noqa: BLE001 - results must go out even if the device cannot say how it does
+            self._tell_once(f"the device's health cannot be told: {error!r}")
+        else:
+            self._link.publish(HEALTH, payload)
+
+    def _begin_stream(self) -> None:
+        at = self._outbox.position
+        self._epoch = at.epoch
+        self._delivery = Delivery(self._settings, at.watermark, at.last_seq, time.monotonic())
+
+    def _send(self, chunk: Chunk, now_s: float) -> None:
+        rows = self._outbox.read(chunk.after, chunk.upto, chunk.limit)
+        if rows and rows[0].epoch != self._epoch:
+            return
+        for batch in batches(rows):
+            self._link.publish(batch.channel, batch.payload, batch.camera)
+        self._delivery.sent(chunk, rows[-1].seq if rows else chunk.upto, now_s)
+
+    def _advance(self, payload: bytes) -> bool:
+        try:
+            ack = cast("Ack", decode(ACK, payload))
+        except ValueError as error:
+            self._tell_once(f"a watermark is none and is ignored: {error}")
+            return False
+        at = self._outbox.position
+        if ack.epoch == at.epoch and ack.seq > at.last_seq:
+            self._tell_once(
+                f"the fleet has {ack.seq} records of this device, which knows of {at.last_seq}: its database is an "
+                "older copy; move it away so that a new one is begun, or new readings are taken for old ones"
+            )
+        return self._outbox.advance(ack.epoch, ack.seq)
+
+    def _tell_once(self, what: str) -> None:
+        if what and what not in self._told and len(self._told) < 10:
+            self._told.add(what)
+            log.error("%s", what)
