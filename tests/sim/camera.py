@@ -1,0 +1,96 @@
+"""A camera that follows a script, behind the interface of every source."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.clock import utc_now
+from edge.errors import CameraLost, EndOfSource
+from edge.frame import Frame
+from edge.settings import CameraSettings
+from edge.sources import FrameSource
+
+Step = Literal["frame", "broken", "hang", "lost", "crash"]
+
+LATE = 255
+"""The pixels of a picture that came out of a hang; all others hold 0."""
+
+FRAME_S = 0.002
+
+
+class Script:
+    """What the camera does each time that it is opened: ``None`` fails to open; the last one repeats.
+
+    When the steps of an opening are over, a finite source ends and a live one hangs. ``release`` ends every hang.
+    """
+
+    def __init__(self, *openings: Iterable[Step] | None, finite: bool = False) -> None:
+        self.openings = list(openings)
+        self.finite = finite
+        self.opened = 0
+        self.closed = 0
+        self.release = threading.Event()
+
+    def open_source(self, camera: CameraSettings) -> FrameSource:
+        return (_Finite if self.finite else _Live)(camera.name, self)
+
+    def next_opening(self) -> Iterator[Step] | None:
+        steps = self.openings[min(self.opened, len(self.openings) - 1)]
+        self.opened += 1
+        return None if steps is None else iter(steps)
+
+
+def read_all(source: FrameSource) -> list[Frame]:
+    """Every picture of a finite source."""
+    frames: list[Frame] = []
+    with source, contextlib.suppress(EndOfSource):
+        while True:
+            frames.append(source.read())
+    return frames
+
+
+class _Scripted(FrameSource):
+    def __init__(self, camera_id: str, script: Script) -> None:
+        super().__init__(camera_id)
+        self._script = script
+        self._steps: Iterator[Step] = iter(())
+        self._step_taken: Step = "frame"
+
+    def open(self) -> None:
+        steps = self._script.next_opening()
+        if steps is None:
+            raise CameraLost("the cable is out")
+        self._steps = steps
+
+    def close(self) -> None:
+        self._script.closed += 1
+
+    def _step(self) -> datetime:
+        self._step_taken = next(self._steps, "hang" if not self.finite else "lost")
+        if self._step_taken == "lost":
+            raise EndOfSource("the script is over") if self.finite else CameraLost("the camera went away")
+        if self._step_taken == "crash":
+            raise RuntimeError("a driver's defect")
+        if self._step_taken == "hang":
+            self._script.release.wait(30)
+        time.sleep(FRAME_S)
+        return utc_now()
+
+    def _decode(self) -> NDArray[np.uint8]:
+        if self._step_taken == "broken":
+            raise ValueError("half of it is missing")
+        return np.full((8, 8, 3), LATE if self._step_taken == "hang" else 0, np.uint8)
+
+
+class _Live(_Scripted):
+    finite = False
+
+
+class _Finite(_Scripted):
+    finite = True
