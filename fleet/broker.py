@@ -7,15 +7,18 @@ binds to loopback only (the settings see to that).
 import asyncio
 import logging
 import threading
+from contextlib import suppress
+from typing import Any
 
 from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig
+from amqtt.errors import AMQTTError
 
 from fleet.errors import BrokerError
 
 MAX_CONNECTIONS = 1_000
-_STARTS_WITHIN_S = 10.0
+_STARTS_WITHIN_S, _ENDS_WITHIN_S = 10.0, 0.5
 
 
 class EmbeddedBroker:
@@ -66,8 +69,12 @@ class EmbeddedBroker:
         self.port = broker.bound_port
         self._started.set()
         await self._stop.wait()
-        await broker.shutdown()
-        await _end_tasks()
+        try:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(broker.shutdown(), _ENDS_WITHIN_S)
+        finally:
+            await _end_tasks()
+            await broker.abort()
 
 
 async def _end_tasks() -> None:
@@ -97,16 +104,41 @@ class _BoundedBroker(Broker):  # type: ignore[misc]
     def __init__(self, config: BrokerConfig, max_packet_bytes: int) -> None:
         super().__init__(config)
         self._max_packet_bytes = max_packet_bytes
+        self._writers: set[asyncio.StreamWriter] = set()
 
     @property
     def bound_port(self) -> int:
         return int(self._servers["default"].instance.sockets[0].getsockname()[1])
 
+    async def abort(self) -> None:
+        """Close what still stands open: the library's own way out can wait for ever for a client."""
+        for server in self._servers.values():
+            server.instance.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # the transports close their sockets in the next turn of the loop
+
     async def stream_connected(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
     ) -> None:
+        """The library forgets to close a connection that never became a session."""
+        self._writers.add(writer)
         bounded = _BoundedReader(reader, self._max_packet_bytes)
-        await self._client_connected(listener_name, bounded, StreamWriterAdapter(writer))
+        # asyncio would report the cancellation at the end of the service as an error of this task
+        with suppress(asyncio.CancelledError, OSError):
+            try:
+                await self._client_connected(listener_name, bounded, StreamWriterAdapter(writer))
+            finally:
+                writer.close()
+                await writer.wait_closed()
+                self._writers.discard(writer)
+
+    async def _initialize_client_session(self, *connection: Any) -> Any:
+        """Too large a first packet is one of the library's own errors: it gives the connection's place free."""
+        try:
+            return await super()._initialize_client_session(*connection)
+        except ConnectionAbortedError as error:
+            raise AMQTTError(str(error)) from error
 
 
 def _config(host: str, port: int) -> BrokerConfig:

@@ -168,7 +168,9 @@ def _print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*headings, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(*map(str, row))
     Console().print(table if rows else "nothing yet")

@@ -33,11 +33,6 @@ class Hour:
     dropped: int = 0
     epoch_breaks: int = 0
 
-    @property
-    def complete(self) -> bool:
-        """Whether everything that is known of is there."""
-        return not (self.missing or self.dropped or self.epoch_breaks)
-
 
 def by_hour(
     received: Mapping[datetime, int],

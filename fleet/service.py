@@ -56,7 +56,7 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
     """
     stopping = _on_signal()
     with ExitStack() as parts:
-        http_socket = parts.enter_context(_listen(settings.http))
+        http_socket = parts.enter_context(listen(settings.http))
         mqtt_port = parts.enter_context(_broker(settings.mqtt))
         store = Store(settings.database_url)
         parts.callback(store.close)
@@ -66,7 +66,7 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         ingest.start()
         if not ingest.wait_subscribed(_SUBSCRIBES_WITHIN_S):
             log.warning("no broker answers at %s:%s yet; trying again", settings.mqtt.host, mqtt_port)
-        parts.enter_context(_web(store, ingest, http_socket))
+        parts.enter_context(serve_web(store, ingest, http_socket))
         http_port = http_socket.getsockname()[1]
         ready(Addresses(settings.http.host, http_port, settings.mqtt.host, mqtt_port))
         stopping.wait()
@@ -92,7 +92,7 @@ def _on_signal() -> threading.Event:
 
 
 @contextmanager
-def _listen(http: HttpSettings) -> Iterator[socket.socket]:
+def listen(http: HttpSettings) -> Iterator[socket.socket]:
     """Take the port first: a service that cannot be seen must not begin."""
     try:
         listening = socket.create_server((http.host, http.port), family=_family(http.host))
@@ -124,7 +124,7 @@ def _broker(mqtt: MqttSettings) -> Iterator[int]:
 
 
 @contextmanager
-def _web(store: Store, ingest: Ingest, listening: socket.socket) -> Iterator[None]:
+def serve_web(store: Store, ingest: Ingest, listening: socket.socket) -> Iterator[None]:
     """Serve HTTP in a thread: the main thread keeps the signals, so that the order of stopping is ours."""
     config = uvicorn.Config(
         create_app(store, ingest), log_level="warning", access_log=False, lifespan="off", limit_concurrency=200,

@@ -59,11 +59,11 @@ def trait_columns(observations: Iterable[Mapping[str, Any]]) -> list[tuple[str, 
 
 def age(then: datetime, now: datetime) -> str:
     """How long ago, in one unit."""
-    seconds = max(0.0, (now - then).total_seconds())
+    seconds = max(0, int((now - then).total_seconds()))
     for unit, length_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= length_s:
-            return f"{seconds // length_s:.0f}{NARROW_SPACE}{unit} ago"
-    return f"{seconds:.0f}{NARROW_SPACE}s ago"
+            return f"{seconds // length_s}{NARROW_SPACE}{unit} ago"
+    return f"{seconds}{NARROW_SPACE}s ago"
 
 
 def size(count: float | None) -> str:

@@ -1,0 +1,143 @@
+"""The page and the API over a real store."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from edge.contract.messages import Info, ObservationBatch
+from edge.contract.records import Outcome
+from fleet.intake import Reject
+from fleet.service import listen, serve_web
+from fleet.settings import HttpSettings
+from fleet.store import Store
+from tests.sim.fleet_records import EPOCH, OTHER_EPOCH, batch, event, gap, health, letter, observation
+
+WELL = SimpleNamespace(connected=True, writing=True, tally=dict)
+DEVICE = "/api/devices/site/dev"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(f"sqlite:///{tmp_path / 'fleet.sqlite'}")
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def served(store: Store, ingest: SimpleNamespace = WELL) -> Iterator[httpx.Client]:
+    with ExitStack() as parts:
+        listening = parts.enter_context(listen(HttpSettings(port=0)))
+        parts.enter_context(serve_web(store, ingest, listening))  # type: ignore[arg-type]
+        yield parts.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}"))
+
+
+@pytest.fixture
+def client(store: Store) -> Iterator[httpx.Client]:
+    with served(store) as opened:
+        yield opened
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    plots = ("R1", "R10", "R2")
+    items = [observation(seq, plot=plots[seq % 3]) for seq in range(1, 10)]
+    items.append(observation(10, plot="R3", outcome=Outcome.NO_PLANT))
+    info = Info(boot_id="b", software="canopy-edge 0.1.0", hardware="board", python="3.10", cameras=("cam",))
+    store.commit([letter(ObservationBatch(epoch=EPOCH, items=tuple(items))), letter(info), letter(event(11))])  # type: ignore[arg-type]
+    store.commit([letter(gap(12, 20)), letter(health(25)), letter(batch([1], OTHER_EPOCH))])
+    return store
+
+
+def test_the_empty_page_says_what_to_do(client: httpx.Client) -> None:
+    assert "No device has been heard of yet" in client.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/", "/static/page.css", "/static/refresh.js", "/api/devices", "/nowhere"])
+def test_every_answer_forbids_framing_sniffing_and_foreign_content(client: httpx.Client, path: str) -> None:
+    headers = client.get(path).headers
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+
+
+def test_the_page_shows_device_traits_outcomes_completeness_and_events(client: httpx.Client, filled: Store) -> None:
+    text = client.get("/").text
+    for shown in ("dev", "canopy-edge 0.1.0", "no plant", "leaves", "camera lost", "number its records anew 1 time"):
+        assert shown in text
+    assert "http://" not in text
+    assert "https://" not in text
+
+
+def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.Client, store: Store) -> None:
+    evil = "<script>alert(1)</script>"
+    info = Info(boot_id=evil, software=evil, hardware=evil, python=evil, model_name=evil)
+    store.commit([letter(info)], [Reject(evil, evil, evil.encode())])  # type: ignore[arg-type]
+    text = client.get("/").text
+    assert evil not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_latest_has_the_newest_of_each_plot_in_the_order_of_people(client: httpx.Client, filled: Store) -> None:
+    found = client.get(f"{DEVICE}/latest").json()
+    assert [(row["plot"], row["seq"]) for row in found] == [("P1", 1), ("R1", 9), ("R2", 8), ("R3", 10), ("R10", 7)]
+
+
+def test_stream_accounts_for_every_number(client: httpx.Client, filled: Store) -> None:
+    first, second = client.get(f"{DEVICE}/stream").json()
+    assert (first["received"], first["dropped"], first["missing"], first["max_seq"]) == (11, 9, 5, 25)
+    assert (first["watermark"], second["watermark"]) == (20, 1)
+
+
+def test_completeness_has_one_entry_for_each_hour(client: httpx.Client, filled: Store) -> None:
+    assert len(client.get(f"{DEVICE}/completeness?hours=48").json()) == 48
+
+
+def test_observations_are_filtered_and_newest_first(client: httpx.Client, filled: Store) -> None:
+    query = {"site": "site", "device": "dev", "plot": "R2", "trait": "leaf_count", "since": "2026-06-01T14:03:00+02:00"}
+    found = client.get("/api/observations", params=query).json()
+    assert [row["traits"][0]["value"] for row in found] == [8.0, 5.0]
+    assert len(client.get("/api/observations", params={**query, "limit": 1}).json()) == 1
+    assert client.get("/api/observations", params={**query, "trait": "hue"}).json() == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{DEVICE}/completeness?hours=0",
+        f"{DEVICE}/completeness?hours=100000",
+        "/api/observations?site=site&device=dev&limit=100000",
+        "/api/observations?site=site&device=dev&since=0001-01-01T00:00:00%2B14:00",
+        "/api/observations?site=site&device=dev&since=2026-06-01T12:00:00",
+        "/api/observations?site=site&device=dev&plot=%27%3Bdrop",
+        "/api/devices/%2e%2e/dev/latest",
+        "/api/devices/site/%00/latest",
+    ],
+)
+def test_a_question_out_of_bounds_is_refused(client: httpx.Client, filled: Store, path: str) -> None:
+    assert client.get(path).status_code in {404, 422}
+
+
+def test_a_device_that_nobody_heard_of_is_not_found(client: httpx.Client) -> None:
+    answer = client.get("/api/devices/site/nobody/latest")
+    assert (answer.status_code, "site/nobody" in answer.json()["detail"]) == (404, True)
+
+
+def test_a_store_that_is_gone_is_a_503_with_its_reason(client: httpx.Client, store: Store, tmp_path: Path) -> None:
+    store.close()
+    (tmp_path / "fleet.sqlite").write_bytes(b"rubbish" * 1000)
+    answer = client.get("/api/devices")
+    assert (answer.status_code, "damaged" in answer.json()["detail"]) == (503, True)
+
+
+def test_healthz_fails_and_the_page_warns_when_nothing_is_received(store: Store) -> None:
+    deaf = SimpleNamespace(connected=False, writing=True, tally=dict)
+    with served(store, deaf) as client:
+        assert client.get("/healthz").status_code == 503
+        assert "not receiving" in client.get("/").text
+    with served(store) as client:
+        assert client.get("/healthz").status_code == 200
