@@ -93,11 +93,18 @@ SourceSettings = Annotated[FolderSource | VideoSource | V4l2Source | RtspSource,
 
 
 class QualitySettings(Settings):
-    """Limits of the quality gate, on the grey picture at the network's input size (0 to 255)."""
+    """Limits of the quality gate, on the grey picture (0 to 255) at the network's input size, without its padding.
+
+    A picture is dark if its brightest half percent lies below ``dark_below``: at night everything is black, while a
+    plant before a black background is small but bright. It is overexposed if more than ``overexposed_share`` of it is
+    250 or brighter; blurred if the mean square of its Laplacian over what is not dark lies below ``blurred_below`` (the
+    8-bit rounding of a wholly smooth picture gives up to 2); frozen from the ``frozen_after``-th identical picture on,
+    which only live cameras are asked, because files may repeat a picture.
+    """
 
     dark_below: Annotated[float, Field(ge=0, le=255)] = 12.0
     overexposed_share: Fraction = 0.5
-    blurred_below: Annotated[float, Field(ge=0)] = 1.0
+    blurred_below: Annotated[float, Field(ge=0)] = 3.0
     frozen_after: Annotated[int, Field(ge=2)] = 5
 
 
