@@ -17,6 +17,7 @@ from fleet.settings import MqttSettings
 from fleet.store import Store
 from tests.sim.fleet_device import FleetDevice
 from tests.sim.fleet_records import OTHER_EPOCH, batch, gap, health
+from tests.sim.mosquitto import Mosquitto
 
 WITHIN_S = 20.0
 
@@ -186,28 +187,27 @@ def test_an_acknowledgement_is_never_beyond_what_is_committed(
     assert all(acknowledged <= committed for acknowledged, committed in said)
 
 
-def test_a_restarted_ingest_tells_the_watermarks_again_before_anything_comes(store: Store, mqtt: MqttSettings) -> None:
-    store.commit([])
-    first = started(store, mqtt)
-    device = FleetDevice(mqtt.port, total=30)
+def test_a_device_hears_its_watermark_again_although_the_broker_forgot_it(store: Store, mosquitto: Mosquitto) -> None:
+    mqtt = MqttSettings(embedded=False, port=mosquitto.port)
+    ingest, device = started(store, mqtt), FleetDevice(mqtt.port, total=30)
     assert device.deliver(WITHIN_S)
     device.close()
-    first.stop()
-    again = FleetDevice(mqtt.port, total=30)
-    heard = len(again.acknowledged)
-    second = started(store, mqtt)
-    assert again.wait_acknowledged(heard + 1)
-    assert again.watermark == 30
-    again.close()
-    second.stop()
+    ingest.stop()
+    mosquitto.restart()
+    silent = FleetDevice(mqtt.port, total=30)
+    again = started(store, mqtt)
+    assert silent.wait_acknowledged(1)
+    assert silent.watermark == 30
+    silent.close()
+    again.stop()
 
 
-def test_a_broker_that_is_killed_and_comes_back_empty_costs_nothing(store: Store, mosquitto: object) -> None:
-    mqtt = MqttSettings(embedded=False, port=mosquitto.port)  # type: ignore[attr-defined]
+def test_a_broker_that_is_killed_and_comes_back_empty_costs_nothing(store: Store, mosquitto: Mosquitto) -> None:
+    mqtt = MqttSettings(embedded=False, port=mosquitto.port)
     ingest, device = started(store, mqtt), FleetDevice(mqtt.port, total=600)
     device.deliver(WITHIN_S, until=lambda: device.watermark >= 100)
-    mosquitto.kill()  # type: ignore[attr-defined]
-    mosquitto.start()  # type: ignore[attr-defined]
+    mosquitto.kill()
+    mosquitto.start()
     assert device.deliver(WITHIN_S)
     device.close()
     ingest.stop()
