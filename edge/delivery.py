@@ -81,7 +81,6 @@ class Delivery:
     def _progress(self, watermark: int, now_s: float) -> None:
         self._watermark = watermark
         self._backlog_sent = max(self._backlog_sent, min(watermark, self._live_from))
-        self._live_sent = max(self._live_sent, watermark)
         self._live_unproved = 0
         self._patience_s = self._settings.resend_after_s
         self._window = min(2 * self._window, self._settings.window_records)

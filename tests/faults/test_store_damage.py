@@ -131,6 +131,7 @@ def test_a_flipped_bit_in_a_gap_leaves_its_range_covered(path):
     again = Outbox(path, small, clock)
     (healed, *_) = again.read(0, 1_000, 1)
     assert (healed.first_seq, healed.seq) == (1, gap.seq)
+    assert Event.model_validate_json(healed.body).detail["reason"] == "damaged on the disk"
     again.close()
 
 

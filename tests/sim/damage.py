@@ -13,8 +13,8 @@ def scribble(path: Path, *, first_byte: int = 0, last_byte: int | None = None, s
 
 
 def flip_a_bit_of(path: Path, pattern: bytes) -> None:
-    """Change one bit inside the first occurrence of ``pattern``."""
-    content = bytearray(path.read_bytes())
-    place = content.index(pattern)
-    content[place] ^= 1
-    path.write_bytes(content)
+    """Change one bit inside each occurrence of ``pattern``; deleted copies of it may lie about in the file."""
+    changed = bytes([pattern[0] ^ 1]) + pattern[1:]
+    content = path.read_bytes()
+    assert pattern in content
+    path.write_bytes(content.replace(pattern, changed))

@@ -61,6 +61,13 @@ def test_the_window_grows_with_each_progress_up_to_its_limit():
     assert len(drain(delivery, 70, 10_000, 3.0)) == 4
 
 
+def test_a_stall_shrinks_the_window_to_one_batch():
+    delivery = Delivery(SETTINGS, 0, 10_000, 0.0)
+    for watermark in (0, 10, 30):
+        drain(delivery, watermark, 10_000, 1.0)
+    assert drain(delivery, 30, 10_000, 7.0) == [Chunk(Lane.BACKLOG, 30, 10_000, 10)]
+
+
 def test_a_watermark_that_stands_still_has_everything_above_it_sent_again():
     delivery = Delivery(SETTINGS, 0, 0, 0.0)
     assert drain(delivery, 0, 5, 1.0) == [Chunk(Lane.LIVE, 0, 5, 10)]
