@@ -172,11 +172,12 @@ class Outbox:
         return self._stream
 
     def _disconnect(self) -> None:
+        """The writer goes last: only it can fold the WAL into the file as it leaves."""
         with self._lock, self._reading:
-            if self._stream:
-                self._stream.connection.close()
             if self._reader:
                 self._reader.close()
+            if self._stream:
+                self._stream.connection.close()
             self._stream = self._reader = None
 
     def _begin_anew(self, error: StoreCorrupt) -> None:
