@@ -226,11 +226,11 @@ def test_a_broker_that_refuses_the_device_is_told_as_an_error_with_what_to_do(tm
     assert "CANOPY_MQTT_PASSWORD" in refusal.message
 
 
-def test_live_records_overtake_a_backlog_of_days(mosquitto, device_on, fleet_on):
+def test_live_records_overtake_a_backlog_of_days(tmp_path, mosquitto, device_on, fleet_on):
     fleet = fleet_on(mosquitto.port, acknowledges=False)
-    device = device_on(mosquitto.port, window_records=40, resend_after_s=3600)
-    device.append(2_000)
-    device.close()
+    yesterday = Outbox(tmp_path / "device" / "outbox.sqlite", OutboxSettings())
+    yesterday.append([observation(number) for number in range(2_000)])
+    yesterday.close()
     device = device_on(mosquitto.port, window_records=40, resend_after_s=3600)
     assert fleet.wait_for(lambda fleet: len(fleet.entries) >= 20)
     device.append(5, first=2_000)
