@@ -1,0 +1,136 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from edge.backends import Backend, open_backend
+from edge.errors import InferenceFailed, PackageInvalid
+from edge.package import ModelPackage
+from edge.settings import InferenceSettings
+from tests.sim.answers import AnswerBackend, answer
+from tests.sim.green_model import build_green_package, green_graph, green_manifest, write_package
+from tests.sim.pictures import discs, soil
+
+SIZE = {"height_px": 64, "width_px": 64}
+MANIFEST = green_manifest(**SIZE)
+IMAGE = np.zeros((1, 64, 64, 3), np.uint8)
+
+
+def opened(folder, precision="auto") -> Backend:
+    return open_backend(ModelPackage.open(folder), InferenceSettings(package=folder, precision=precision))
+
+
+def test_the_green_model_finds_two_plants_where_they_are(tmp_path):
+    backend = opened(build_green_package(tmp_path / "green", **SIZE))
+
+    inference = backend.infer(discs(soil(64, 64), [(16, 16, 8), (44, 48, 8)])[None])
+
+    plants = inference.centers[(inference.centers[:, 3] == 0) & (inference.centers[:, 2] > 0.1)]
+    assert sorted(np.rint(plants[:, 0]).tolist()) == pytest.approx([3.5, 10.5], abs=1)
+    assert sorted(np.rint(plants[:, 1]).tolist()) == pytest.approx([3.5, 11.5], abs=1)
+    assert inference.classes.shape == (16, 16)
+    assert inference.classes[4, 4] == 1
+    assert inference.classes[0, 15] == 0
+    assert (inference.certainty > 0.5).all()
+
+
+def test_bare_soil_has_no_centre(tmp_path):
+    inference = opened(build_green_package(tmp_path / "green", **SIZE)).infer(soil(64, 64)[None])
+
+    assert not inference.classes.any()
+    assert not inference.centers[:, 2].any()
+
+
+def test_the_backend_says_what_runs(tmp_path):
+    assert "ONNX Runtime" in opened(build_green_package(tmp_path / "green", **SIZE)).name
+    assert "fp32" in opened(build_green_package(tmp_path / "green", **SIZE)).name
+
+
+@pytest.mark.parametrize("content", [b"this is no graph", b"\x00" * 100])
+def test_what_is_no_onnx_is_refused_when_opened(tmp_path, content):
+    folder = write_package(tmp_path / "p", content, MANIFEST)
+    with pytest.raises(PackageInvalid, match=r"model\.fp32\.onnx"):
+        opened(folder)
+
+
+def test_a_truncated_graph_that_its_manifest_vouches_for_is_refused_when_opened(tmp_path):
+    content = green_graph(64, 64, 32).SerializeToString()
+    with pytest.raises(PackageInvalid, match="can load"):
+        opened(write_package(tmp_path / "p", content[: len(content) // 2], MANIFEST))
+
+
+def test_a_foreign_graph_is_refused_with_what_it_has_and_what_it_should_have(tmp_path):
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8])
+    answer_value = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "foreign", [value], [answer_value])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    with pytest.raises(PackageInvalid, match=r"x float32 \[1, 8\].*image uint8 \[1, 64, 64, 3\]"):
+        opened(write_package(tmp_path / "p", model.SerializeToString(), MANIFEST))
+
+
+@pytest.mark.parametrize("other", [{"height_px": 128}, {"top_k": 16}])
+def test_a_graph_of_another_size_than_its_manifest_says_is_refused(tmp_path, other):
+    size = {**SIZE, "top_k": 32}
+    model = green_graph(**{**size, **other})
+    with pytest.raises(PackageInvalid, match="its manifest describes"):
+        opened(write_package(tmp_path / "p", model.SerializeToString(), green_manifest(**size)))
+
+
+def test_a_graph_that_reads_files_beside_it_is_refused(tmp_path):
+    model = green_graph(64, 64, 32)
+    large = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "weights").write_bytes(large.raw_data)
+    onnx.external_data_helper.set_external_data(large, "weights")
+    large.ClearField("raw_data")
+    with pytest.raises(PackageInvalid, match="can load"):
+        opened(write_package(tmp_path / "p", model.SerializeToString(), MANIFEST))
+
+
+def test_a_precision_that_the_package_lacks_is_refused(tmp_path):
+    with pytest.raises(PackageInvalid, match="no fp16 model"):
+        opened(build_green_package(tmp_path / "green", **SIZE), precision="fp16")
+
+
+@pytest.mark.parametrize("output", ["features", "certainty", "centers", "offsets"])
+def test_nan_from_the_graph_is_an_error_that_names_the_tensor(tmp_path, output):
+    backend = opened(build_green_package(tmp_path / "green", **SIZE, nan_in=output))
+    with pytest.raises(InferenceFailed, match=f"tensor {output} holds NaN"):
+        backend.infer(IMAGE)
+
+
+@pytest.mark.parametrize("image", [IMAGE[0], IMAGE.astype(np.float32), np.zeros((1, 32, 64, 3), np.uint8)])
+def test_an_image_of_another_shape_or_type_is_refused(tmp_path, image):
+    with pytest.raises(InferenceFailed, match="tensor image is"):
+        opened(build_green_package(tmp_path / "green", **SIZE)).infer(image)
+
+
+def test_a_runtime_that_breaks_is_our_error_with_its_cause():
+    class Broken(Backend):
+        name = "broken"
+
+        def _run(self, image):
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(InferenceFailed, match="broken failed: out of memory") as caught:
+        Broken(MANIFEST).infer(IMAGE)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("classes", np.full((1, 16, 16), 2, np.uint8)),
+        ("classes", np.zeros((1, 16, 16), np.int64)),
+        ("centers", np.full((1, 32, 4), 2, np.float32)),
+        ("centers", np.full((1, 32, 4), -1, np.float32)),
+        ("centers", np.full((1, 32, 4), 0.5, np.float32)),
+        ("offsets", np.full((1, 2, 16, 16), np.inf, np.float32)),
+        ("offsets", np.zeros((1, 2, 16, 15), np.float32)),
+        ("features", None),
+    ],
+)
+def test_an_output_that_breaks_the_graph_contract_is_named(name, value):
+    backend = AnswerBackend(MANIFEST, {**answer(MANIFEST), name: value})
+    with pytest.raises(InferenceFailed, match=f"tensor {name} "):
+        backend.infer(IMAGE)
