@@ -59,9 +59,10 @@ def parse_topic(topic: str) -> Address:
     Raises:
         ValueError: it is not one of ours.
     """
-    root, version, *levels = topic.split("/")
+    parts = topic.split("/")
+    root, levels = "/".join(parts[:2]), parts[2:]
     channel = CHANNELS.get(levels[2]) if len(levels) in {3, 4} else None
-    if f"{root}/{version}" != ROOT or channel is None or channel.per_camera != (len(levels) == 4):
+    if root != ROOT or channel is None or channel.per_camera != (len(levels) == 4):
         raise ValueError(f"{topic!r} is not a topic of {ROOT}")
     try:
         site, device = _NAME.validate_python(levels[0]), _NAME.validate_python(levels[1])

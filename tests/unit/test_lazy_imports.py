@@ -1,0 +1,30 @@
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "onnxruntime", "cv2", "numpy", "sqlite_utils", "paho", "yaml", "typer"}
+
+
+def loaded_by(statement):
+    """Top-level modules that a fresh interpreter holds after ``statement``."""
+    code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+def test_importing_the_device_is_free():
+    assert not loaded_by("import edge") & {*HEAVY, "pydantic"}
+
+
+@pytest.mark.parametrize("module", ["message", "messages", "records", "topics", "traits", "manifest"])
+def test_the_wire_contract_needs_pydantic_only(module):
+    assert not loaded_by(f"import edge.contract.{module}") & HEAVY
+
+
+def test_the_runtime_is_loaded_with_the_first_model_not_before():
+    assert not loaded_by("import edge.backends, edge.segmentation, edge.traits") & {"onnxruntime", "torch"}
+
+
+def test_the_device_never_needs_torch():
+    assert "torch" not in loaded_by("import edge.backends.ort")
