@@ -38,8 +38,8 @@ def measure(
     """Measure the manifest's traits in every plot.
 
     A plant belongs to the plot in which its centre lies, with all its parts, so a leaf that hangs over the next pot
-    gives that pot no plant. Plant cells that no found plant claims belong to the plot in which they lie. Plants whose
-    centre lies in no plot are not measured.
+    gives that pot no plant. A leaf of which no plant was found belongs to the plot in which its centre lies, and cells
+    of no leaf to that in which they lie. What belongs to no plot is not measured.
 
     Args:
         image: the fitted picture, uint8 [1, H, W, 3], BGR.
@@ -100,8 +100,7 @@ def _own(segmentation: Segmentation, plots: PlotMap, manifest: Manifest) -> _Mem
     home = plots.labels[centre_rows, centre_columns][objects.root].astype(np.int64)
     rows, columns = np.nonzero(segmentation.plant)
     instance = segmentation.instances[rows, columns]
-    claimed = np.append(is_whole | (objects.parent != NONE), False)[instance]  # the last is for NONE
-    owner = np.where(claimed, np.append(home, NO_PLOT)[instance], plots.labels[rows, columns])
+    owner = np.where(instance == NONE, plots.labels[rows, columns], np.append(home, NO_PLOT)[instance])
     planted = (_tally(home[is_whole], plots) > 0) | (_tally(owner, plots) >= SPECK_CELLS)
     owner[~np.append(planted, False)[owner]] = NO_PLOT
     return _Members(home, rows, columns, owner, planted)

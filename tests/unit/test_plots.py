@@ -20,6 +20,15 @@ def test_without_plots_the_picture_is_one_plot_and_the_padding_none():
     assert plots.cells.tolist() == [(plots.labels == 0).sum()] == [24 * 32]
 
 
+@pytest.mark.parametrize(("height_px", "width_px"), [(319, 320), (320, 319), (318, 320), (40, 320)])
+def test_the_one_plot_has_exactly_the_cells_that_lie_in_the_picture(height_px, width_px):
+    plots = Plots(None).on(placement(height_px, width_px, 512))
+
+    inside = np.zeros(plots.labels.shape, bool)
+    inside[plots.placement.grid_region] = True
+    np.testing.assert_array_equal(plots.labels == 0, inside)
+
+
 def test_a_grid_divides_the_picture_not_the_padding():
     plots = Plots(GridPlots(rows=3, columns=4)).on(placement())
 

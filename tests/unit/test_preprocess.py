@@ -47,7 +47,8 @@ def test_shrinking_does_not_alias():
 
     image, _ = fit(stripes, 128, 128)
 
-    assert int(image.max()) - int(image.min()) <= 2
+    assert image.min() >= 126
+    assert image.max() <= 129
 
 
 def test_fitting_twice_gives_arrays_of_their_own():

@@ -137,7 +137,21 @@ def test_a_plant_that_was_missed_is_not_added_to_its_neighbour():
 def test_a_speck_of_green_without_a_centre_is_no_plant(cells, outcome):
     outputs = answer(MANIFEST)
     outputs["classes"][0, 10, 5 : 5 + cells] = 1
-    assert measured(outputs)["frame"][0] is outcome
+
+    found, values = measured(outputs)["frame"]
+
+    assert found is outcome
+    if outcome is Outcome.NO_PLANT:
+        assert values == {"plant_count": 0, "leaf_count": 0, "canopy_cover": 0}
+    else:
+        assert values["projected_leaf_area"] == 16 * cells
+
+
+def test_a_leaf_no_larger_than_a_speck_is_not_counted_without_a_plant():
+    assert measured(scene(MANIFEST, leaves=[(12, 20, 1)]))["frame"] == (
+        Outcome.NO_PLANT,
+        {"plant_count": 0, "leaf_count": 0, "canopy_cover": 0},
+    )
 
 
 def test_a_plant_outside_all_plots_is_not_counted():
