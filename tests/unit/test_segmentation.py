@@ -99,6 +99,17 @@ def test_a_leaf_belongs_to_the_plant_it_hangs_from_not_to_the_one_it_hangs_over(
     assert parents == {8.0: 0, 30.0: 1, 14.0: 0, 20.0: 0}
 
 
+def test_between_joined_plants_most_cells_decide_and_without_cells_the_distance():
+    found = segment(
+        scene(
+            MANIFEST,
+            plants=[(16, 8), (16, 24)],
+            leaves=[(16, 8, 4), (16, 24, 3), (16, 19, 4), (16, 22, -1), (16, 10, -1)],
+        )
+    )
+    assert found.objects.parent[2:].tolist() == [0, 1, 1, 1, 0]
+
+
 def test_a_leaf_that_touches_no_found_plant_is_part_of_none():
     found = segment(scene(MANIFEST, plants=[(6, 6)], leaves=[(6, 6, 3), (24, 24, 3)]))
 

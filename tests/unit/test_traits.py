@@ -49,6 +49,15 @@ def test_one_plant_in_numbers():
     assert (values["extent_y"], values["extent_x"]) == (20, 40)
 
 
+def test_no_plant_is_larger_than_the_picture():
+    outputs = answer(MANIFEST)
+    outputs["classes"][0] = 1
+
+    _, values = measured(outputs, pixels=np.full((499, 500, 3), 90, np.uint8))["frame"]
+
+    assert (values["extent_y"], values["extent_x"]) == (499, 500)
+
+
 def test_units_and_methods_are_the_vocabularys():
     image, placement = fit(np.full((128, 128, 3), 90, np.uint8), 128, 128)
     found = decode(inference(MANIFEST, scene(MANIFEST, [(12, 20)], [(12, 20, 3)])), MANIFEST, placement)
