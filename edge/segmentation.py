@@ -186,7 +186,7 @@ def _parents(plant: NDArray[np.bool_], instances: NDArray[np.int32], peaks: Peak
 
 
 def _patches(plant: NDArray[np.bool_], peaks: Peaks) -> Rows:
-    """Which patch of plant each peak lies in, 0 for none; gaps of two cells, where a thin stalk is lost, are bridged."""
+    """Which patch of plant each peak lies in, 0 for none; gaps of two cells, as of a thin stalk, are bridged."""
     _, labels = cv2.connectedComponents(cv2.dilate(plant.view(np.uint8), np.ones((3, 3), np.uint8)))
     patches: Rows = labels[_cells(peaks[0]), _cells(peaks[1])].astype(np.int64)
     return patches
