@@ -1,0 +1,117 @@
+"""``canopy-export``: from a checkpoint to a model package.
+
+Exit codes: 0 done; 2 the checkpoint or the command line; 4 the package; 7 a file was refused by the parity gate.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import onnx
+import typer
+from rich import print as show
+
+from edge.contract.manifest import Lineage, Precision
+from edge.errors import CanopyError
+from edge.package import ModelPackage
+from edge.preprocess import fit
+from export.evidence import rendered_evidence, rendered_scenes
+from export.golden import read_golden
+from export.package import build_package, open_precision
+from export.parity import ParityRefused, compare
+from export.to_onnx import to_float_graph, with_border
+from training.checkpoint import load_network
+from training.evaluate import torch_look
+from training.rosette import rosette_manifest
+
+app = typer.Typer(
+    no_args_is_help=True, help="Turn a trained network into a model package.", pretty_exceptions_enable=False
+)
+
+Checkpoint = Annotated[Path, typer.Argument(help="A network.pt that canopy-train fit wrote.")]
+SizePx = Annotated[int, typer.Option(min=64, max=4096, help="Side of the input, a multiple of 32.")]
+TopK = Annotated[int, typer.Option(min=1, max=4096, help="Most peaks that the graph can give.")]
+HeldBack = Annotated[int, typer.Option(min=1, help="Rendered scenes to measure on.")]
+
+
+class Kind(str, Enum):
+    """What a package can hold."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8_TRT = "int8.trt"
+    INT8_CPU = "int8.cpu"
+
+
+@contextmanager
+def _errors_end_with_their_code() -> Iterator[None]:
+    """The one place where an error becomes a message and an exit code."""
+    try:
+        yield
+    except CanopyError as error:
+        typer.secho(f"canopy-export: {error}", fg="red", err=True)
+        raise typer.Exit(error.exit_code) from error
+
+
+@app.command("onnx")
+def write_onnx(checkpoint: Checkpoint, out: Path, size_px: SizePx = 512, top_k: TopK = 256) -> None:
+    """Write the float graph behind the device's interface."""
+    with _errors_end_with_their_code():
+        onnx.save(with_border(to_float_graph(load_network(checkpoint), size_px, size_px, top_k)), out)
+
+
+@app.command()
+def package(
+    checkpoint: Checkpoint,
+    out: Annotated[Path, typer.Argument(help="Folder of the package; replaced if it is there.")],
+    version: Annotated[str, typer.Option(help="Version of the model, like 1.2.0.")],
+    precision: Annotated[list[Kind] | None, typer.Option(help="What to ship, the device's own first.")] = None,
+    size_px: SizePx = 512,
+    top_k: TopK = 256,
+    calibration: Annotated[int, typer.Option(min=1, help="Rendered pictures to calibrate INT8 on.")] = 64,
+    held_back: HeldBack = 100,
+    dataset: Annotated[str | None, typer.Option(help="Digest of what it was trained on.")] = None,
+    commit: Annotated[str | None, typer.Option(help="Git commit that trained it.")] = None,
+) -> None:
+    """Export, quantise, admit by the parity gate, and seal."""
+    with _errors_end_with_their_code():
+        network = load_network(checkpoint)
+        lineage = Lineage(dataset=dataset, git_commit=commit, created_at=datetime.now(timezone.utc))
+        draft = rosette_manifest(network.settings, size_px=size_px, top_k=top_k, version=version, lineage=lineage)
+        evidence = rendered_evidence(size_px, calibration, held_back)
+        precisions: list[Precision] = [kind.value for kind in precision or (Kind.INT8_CPU, Kind.FP16)]
+        sealed = build_package(network, draft, evidence, precisions, out)
+        show(sealed.manifest.metrics)
+        show(f"{sealed.path} {sealed.digest}")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A model package.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Hold it against this network as well.")] = None,
+    held_back: HeldBack = 100,
+) -> None:
+    """Check a package's files, its golden frames and, with a checkpoint, what it measures."""
+    with _errors_end_with_their_code():
+        opened = ModelPackage.open(folder)
+        for precision in opened.manifest.models:
+            _check_golden(opened, precision)
+            if checkpoint:
+                reference = torch_look(load_network(checkpoint), opened.manifest.top_k)
+                scenes = rendered_scenes(opened.manifest.input.height_px, held_back)
+                parity = compare(reference, open_precision(opened, precision).infer, opened.manifest, scenes)
+                parity.check(f"model.{precision}.onnx")
+            show(f"{precision}: good")
+
+
+def _check_golden(opened: ModelPackage, precision: Precision) -> None:
+    backend, size = open_precision(opened, precision), opened.manifest.input
+    for golden in read_golden(opened):
+        if not golden.agrees(backend.infer(fit(golden.picture, size.height_px, size.width_px)[0])):
+            raise ParityRefused(
+                f"{opened.path}: {precision} gives other results for {golden.name} than the package recorded; "
+                "build the package again, or report the machine it happens on"
+            )

@@ -1,0 +1,100 @@
+"""Torch → ONNX with the interface of the graph contract.
+
+The network takes BGR in 0…1 as float; the contract takes the camera's uint8 [1, H, W, 3]. The border between them is
+added last, so that quantisation sees a plain float graph: a Transpose, and a DequantizeLinear by 1/255 that the first
+convolution absorbs. Every branch and batch norm has been folded before.
+"""
+
+from typing import Final
+
+import numpy as np
+import onnx
+import onnxslim
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from training.graph import Graph
+from training.network import Network, fold
+
+OPSET: Final = 18
+IR_VERSION: Final = 10
+"""The newest pair that TensorRT 10.3 and ONNX Runtime 1.23 both read."""
+
+PICTURE: Final = "picture"
+IMAGE: Final = "image"
+OUTPUTS: Final = ("classes", "centers", "offsets", "certainty", "features")
+
+
+def to_float_graph(network: Network, height_px: int, width_px: int, top_k: int) -> onnx.ModelProto:
+    """The folded network and its tail; input ``picture`` float32 [1, 3, H, W], outputs as in the contract."""
+    example = torch.zeros(1, 3, height_px, width_px)
+    program = torch.onnx.export(
+        Graph(fold(network), top_k).eval(),
+        (example,),
+        input_names=[PICTURE],
+        output_names=list(OUTPUTS),
+        opset_version=OPSET,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export gave no program: it does so only when it writes the file itself")
+    model: onnx.ModelProto = onnxslim.slim(program.model_proto)
+    return named_as_ours(model)
+
+
+def named_as_ours(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Pin the versions and drop what the exporter says of the machine it ran on."""
+    model.ir_version = IR_VERSION
+    model.producer_name, model.producer_version = "canopy", ""
+    del model.metadata_props[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    return model
+
+
+def with_border(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph behind the contract's input: uint8 [1, H, W, 3] BGR.
+
+    If the graph begins by quantising the picture to uint8, the camera's bytes take that place as they are.
+    """
+    bordered = onnx.ModelProto()
+    bordered.CopyFrom(model)
+    graph = bordered.graph
+    _, _, height_px, width_px = (side.dim_value for side in graph.input[0].type.tensor_type.shape.dim)
+    quantized = _drop_quantize(graph)
+    graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array(1 / 255, np.float32), "image_scale"),
+            numpy_helper.from_array(np.array(0, np.uint8), "image_zero_point"),
+        ]
+    )
+    border = [
+        helper.make_node("Transpose", [IMAGE], ["image_chw"], "border_transpose", perm=[0, 3, 1, 2]),
+        helper.make_node(
+            "DequantizeLinear", ["image_chw", "image_scale", "image_zero_point"], [quantized], "border_scale"
+        ),
+    ]
+    nodes = [*border, *graph.node]
+    del graph.node[:], graph.input[:]
+    graph.node.extend(nodes)
+    graph.input.append(helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, [1, height_px, width_px, 3]))
+    onnx.checker.check_model(bordered, full_check=True)
+    return bordered
+
+
+def _drop_quantize(graph: onnx.GraphProto) -> str:
+    """Take out the uint8 quantisation of the picture, if there is one; returns the name of the float it was to give."""
+    consumers = [node for node in graph.node if PICTURE in node.input]
+    constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
+    if [node.op_type for node in consumers] != ["QuantizeLinear"] or constants[consumers[0].input[2]].dtype != np.uint8:
+        return PICTURE
+    (quantize,) = consumers
+    (dequantize,) = (node for node in graph.node if quantize.output[0] in node.input)
+    graph.node.remove(quantize)
+    graph.node.remove(dequantize)
+    return str(dequantize.output[0])

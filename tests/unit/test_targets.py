@@ -1,0 +1,104 @@
+"""Targets, views and losses on hand-made pictures."""
+
+import numpy as np
+import pytest
+import torch
+
+from training.args import AugmentationSettings
+from training.augment import View, random_view, see
+from training.loss import dice_loss, focal_loss, offset_loss
+from training.targets import Labels, centre_offsets, heatmap, majority, make_targets
+
+SIZE = 64
+
+
+def square(number: int, top: int, left: int, side: int, size: int = SIZE) -> np.ndarray:
+    plane = np.zeros((size, size), np.uint16)
+    plane[top : top + side, left : left + side] = number
+    return plane
+
+
+def one_leaf(top: int = 16, left: int = 32, side: int = 12) -> Labels:
+    leaf = square(1, top, left, side)
+    middle = (side - 1) / 2
+    centre = np.array([[1, top + middle, left + middle]], np.float32)
+    return Labels((leaf > 0).astype(np.uint8), np.stack([leaf, leaf]), (centre, centre), grouped=1)
+
+
+def test_a_cell_is_of_the_class_that_covers_most_of_it() -> None:
+    classes = np.zeros((8, 8), np.uint8)
+    classes[:3, :4] = 1
+    classes[4:, 4:5] = 1
+    assert majority(classes, 2).tolist() == [[1, 0], [0, 0]]
+
+
+def test_the_heat_is_one_at_the_centre_and_nowhere_else() -> None:
+    heat = make_targets(one_leaf(), 2).heat[1]
+    assert np.argwhere(heat == 1).tolist() == [[5, 9]]
+    assert 0 < heat[5, 10] < 1
+
+
+def test_a_leaf_out_of_the_picture_or_too_small_to_see_is_not_asked_for() -> None:
+    centres = np.array([[1, -9, 20], [2, 20, 20]], np.float32)
+    assert not heatmap(square(1, 0, 16, 8) + square(2, 20, 20, 2), centres).any()
+
+
+def test_offsets_point_to_the_centre() -> None:
+    targets = make_targets(one_leaf(), 2)
+    rows, columns = np.nonzero(targets.inside)
+    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == {(y, x) for y in (4, 5, 6) for x in (8, 9, 10)}
+    np.testing.assert_allclose(rows + targets.offsets[0][rows, columns], 5.0)
+    np.testing.assert_allclose(columns + targets.offsets[1][rows, columns], 9.0)
+
+
+def test_a_cell_of_an_instance_without_a_known_centre_has_no_offset() -> None:
+    _, inside = centre_offsets(np.array([[0, 1], [2, 2]], np.uint16), np.array([[1, 3, 3]], np.float32))
+    assert inside.tolist() == [[0, 1], [0, 0]]
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_view_moves_pixels_labels_and_centres_alike(turns: int, mirrored: bool) -> None:
+    labels = one_leaf()
+    pixels = np.repeat(labels.classes[..., None] * 200, 3, axis=2).astype(np.uint8)
+    view = View(size_px=96, zoom=2.0, top_px=8, left_px=24, quarter_turns=turns, mirrored=mirrored)
+    seen, moved = see(pixels, labels, view)
+    rows, columns = np.nonzero(moved.instances[1])
+    assert len(rows) == 24 * 24
+    np.testing.assert_allclose(moved.centres[1][0], [1, rows.mean(), columns.mean()], atol=0.51)
+    assert (seen[..., 0] > 100).sum() == pytest.approx(24 * 24, rel=0.05)
+
+
+def test_a_view_beyond_the_picture_is_padded_as_the_device_pads() -> None:
+    labels = one_leaf()
+    pixels = np.full((SIZE, SIZE, 3), 99, np.uint8)
+    view = View(size_px=96, zoom=1.0, top_px=-16, left_px=-32, quarter_turns=0, mirrored=False)
+    seen, moved = see(pixels, labels, view)
+    assert (seen[16:80, 32:] == 99).all()
+    assert seen.sum() == 99 * 3 * SIZE * SIZE
+    assert moved.centres[1][0].tolist() == [1, 16 + 16 + 5.5, 32 + 32 + 5.5]
+
+
+def test_the_same_seed_gives_the_same_view_and_another_another() -> None:
+    settings = AugmentationSettings(crop_px=96)
+    views = [random_view(np.random.default_rng(seed), (128, 128), settings) for seed in (1, 1, 2)]
+    assert views[0] == views[1] != views[2]
+
+
+def test_a_perfect_answer_has_almost_no_loss_and_a_wrong_one_has() -> None:
+    targets = make_targets(one_leaf(), 2)
+    semantic, heat = torch.from_numpy(targets.semantic)[None], torch.from_numpy(targets.heat)[None]
+    right = torch.nn.functional.one_hot(semantic, 2).movedim(-1, 1) * 40.0 - 20.0
+    assert dice_loss(right, semantic) < 1e-4
+    assert dice_loss(-right, semantic) > 0.9
+    peaked = torch.where(heat == 1, 20.0, -20.0)
+    assert focal_loss(peaked, heat) < 1e-4
+    assert focal_loss(-peaked, heat) > 10
+
+
+def test_offsets_are_judged_only_where_there_is_an_instance() -> None:
+    inside = torch.zeros(1, 4, 4)
+    inside[0, 1, 1] = 1
+    predicted = torch.full((1, 2, 4, 4), 9.0)
+    predicted[0, :, 1, 1] = torch.tensor([2.0, -1.0])
+    assert offset_loss(predicted, torch.zeros(1, 2, 4, 4), inside) == pytest.approx(3.0)

@@ -1,0 +1,88 @@
+"""Variations of a labelled picture: where it is cut, how it is turned, and how the light falls."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edge.preprocess import PADDING
+from training.args import AugmentationSettings
+from training.targets import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A square window on a picture: scaled by ``zoom``, its corner at (top_px, left_px) of the scaled picture, turned.
+
+    Where the window reaches beyond the picture it is padded, as a device pads what does not fill its input.
+    """
+
+    size_px: int
+    zoom: float
+    top_px: int
+    left_px: int
+    quarter_turns: int
+    mirrored: bool
+
+
+def random_view(rng: np.random.Generator, shape: tuple[int, int], settings: AugmentationSettings) -> View:
+    """A window somewhere on a picture of ``shape``."""
+    zoom = float(np.exp(rng.uniform(np.log(settings.least_zoom), np.log(settings.most_zoom))))
+    spare = [round(side * zoom) - settings.crop_px for side in shape]
+    top, left = (int(rng.integers(min(0, room), max(0, room) + 1)) for room in spare)
+    return View(settings.crop_px, zoom, top, left, int(rng.integers(4)), bool(rng.integers(2)))
+
+
+def see(pixels: NDArray[np.uint8], labels: Labels, view: View) -> tuple[NDArray[np.uint8], Labels]:
+    """The picture and its ground truth through ``view``."""
+    instances = np.stack([_turn(_cut(plane, view, 0, cv2.INTER_NEAREST), view) for plane in labels.instances])
+    return (
+        np.ascontiguousarray(_turn(_cut(pixels, view, PADDING, cv2.INTER_LINEAR), view)),
+        Labels(
+            classes=np.ascontiguousarray(_turn(_cut(labels.classes, view, 0, cv2.INTER_NEAREST), view)),
+            instances=instances,
+            centres=tuple(_move(centres, view) for centres in labels.centres),
+            grouped=labels.grouped,
+        ),
+    )
+
+
+def _cut(plane: NDArray[np.generic], view: View, padding: int, interpolation: int) -> NDArray[np.generic]:
+    height, width = (round(side * view.zoom) for side in plane.shape[:2])
+    scaled = cv2.resize(np.asarray(plane), (width, height), interpolation=interpolation)
+    window = np.full((view.size_px, view.size_px, *plane.shape[2:]), padding, plane.dtype)
+    top, left = max(0, -view.top_px), max(0, -view.left_px)
+    part = scaled[max(0, view.top_px) : view.top_px + view.size_px, max(0, view.left_px) : view.left_px + view.size_px]
+    window[top : top + part.shape[0], left : left + part.shape[1]] = part
+    return window
+
+
+def _turn(plane: NDArray[np.generic], view: View) -> NDArray[np.generic]:
+    turned = np.rot90(plane, view.quarter_turns)
+    return turned[:, ::-1] if view.mirrored else turned
+
+
+def _move(centres: NDArray[np.float32], view: View) -> NDArray[np.float32]:
+    """Centres through the view; coordinates are those of pixel centres."""
+    y = (centres[:, 1] + 0.5) * view.zoom - 0.5 - view.top_px
+    x = (centres[:, 2] + 0.5) * view.zoom - 0.5 - view.left_px
+    for _ in range(view.quarter_turns):
+        y, x = view.size_px - 1 - x, y
+    if view.mirrored:
+        x = view.size_px - 1 - x
+    return np.column_stack([centres[:, 0], y, x]).astype(np.float32)
+
+
+def relight(picture: Tensor, rng: np.random.Generator, settings: AugmentationSettings) -> Tensor:
+    """A picture [3, H, W] in 0…1 under other light and through another camera."""
+    balance = 1 + rng.uniform(-settings.white_balance, settings.white_balance, 3)
+    gain = (1 + rng.uniform(-settings.gain, settings.gain)) * balance
+    picture = picture * torch.as_tensor(gain, dtype=torch.float32)[:, None, None]
+    grey = picture.mean(0, keepdim=True)
+    picture = grey + (picture - grey) * float(1 + rng.uniform(-settings.saturation, settings.saturation))
+    picture = picture.clamp(0, 1) ** float(np.exp(rng.uniform(-settings.gamma, settings.gamma)))
+    noise = torch.as_tensor(rng.standard_normal(picture.shape, np.float32)) * float(rng.uniform(0, settings.noise))
+    return (picture + noise).clamp(0, 1)

@@ -1,0 +1,59 @@
+"""What runs on the device, as a torch module: the network and the tail that makes its outputs those of the contract.
+
+Training evaluates through it and export writes it to ONNX, so there is one definition of a peak.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.network import Maps, Network
+
+TIE_BREAK = 1e-3
+"""Weight of the neighbourhood in deciding which cell is the peak; far below a score that matters."""
+
+
+class Graph(nn.Module):
+    """The graph of a model package, for a batch of one."""
+
+    def __init__(self, network: Network, top_k: int) -> None:
+        super().__init__()
+        self.network = network
+        self.top_k = top_k
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Picture [1, 3, H, W], BGR in 0…1 → the contract's classes, centers, offsets, certainty and features."""
+        maps: Maps = self.network(picture)
+        probability = maps.semantic.softmax(1)
+        best, classes = probability.max(1)
+        centers = strongest_peaks(maps.heat.sigmoid(), self.top_k)
+        return (
+            classes.to(torch.uint8),
+            centers,
+            maps.offsets,
+            _certainty(best, classes, maps.semantic.shape[1]),
+            maps.features,
+        )
+
+
+def strongest_peaks(heat: Tensor, count: int) -> Tensor:
+    """Scores [1, T, h, w] → [1, count, 4]: y, x, score, thing of the strongest local maxima; score 0 is none.
+
+    A peak is the highest of its 3x3 cells. INT8 scores tie often, which would find a peak twice; among equals the cell
+    with the higher neighbourhood wins, then the earlier one.
+    """
+    _, things, height, width = heat.shape
+    order = torch.arange(things * height * width, dtype=torch.float32).reshape(1, things, height, width)
+    rank = heat + TIE_BREAK * functional.avg_pool2d(heat, 3, 1, 1) - (TIE_BREAK / order.numel()) * order
+    peak = (functional.max_pool2d(rank, 3, 1, 1) == rank).to(heat.dtype) * heat
+    score, index = peak.flatten(1).topk(count, 1)
+    cells = height * width
+    place = index % cells
+    columns = (place // width, place % width, score, index // cells)
+    return torch.stack([column.to(torch.float32) for column in columns], 2)
+
+
+def _certainty(best: Tensor, classes: Tensor, count: int) -> Tensor:
+    """Mean of the winning probability over the cells given to each class, [1, count]; 0 for a class that got none."""
+    members = functional.one_hot(classes, count).to(best.dtype)
+    return (members * best[..., None]).sum((1, 2)) / members.sum((1, 2)).clamp(min=1.0)

@@ -1,0 +1,118 @@
+"""From a labelled picture to what the network should say of it, in cells of its output grid.
+
+A cell's coordinate is that of its centre: pixel p lies at (p + 0.5) / 4 - 0.5.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.network import STRIDE_PX
+
+LEAST_AREA_PX = 8
+"""An instance with fewer visible pixels than this is not asked for: half a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Ground truth of a picture, in its pixels.
+
+    Attributes:
+        classes: class of each pixel, uint8 [H, W].
+        instances: for each thing its number at each pixel, 0 for none, uint16 [things, H, W].
+        centres: for each thing rows of (number, y_px, x_px), float32 [n, 3].
+        grouped: index of the thing that offsets point to.
+    """
+
+    classes: NDArray[np.uint8]
+    instances: NDArray[np.uint16]
+    centres: tuple[NDArray[np.float32], ...]
+    grouped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the network should say.
+
+    Attributes:
+        semantic: int64 [h, w].
+        heat: 1 at each centre and falling off around it, float32 [things, h, w].
+        offsets: cells from each cell to the centre of its instance, float32 [2, h, w].
+        inside: whether the cell belongs to an instance, so that ``offsets`` means something, float32 [h, w].
+    """
+
+    semantic: NDArray[np.int64]
+    heat: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+    inside: NDArray[np.float32]
+
+
+def make_targets(labels: Labels, classes: int) -> Targets:
+    """Targets on the grid of a picture whose sides are multiples of 4."""
+    semantic = majority(labels.classes, classes)
+    heat = np.stack(
+        [heatmap(instances, centres) for instances, centres in zip(labels.instances, labels.centres, strict=True)]
+    )
+    numbers = sample(labels.instances[labels.grouped])
+    offsets, inside = centre_offsets(numbers, labels.centres[labels.grouped])
+    return Targets(semantic, heat, offsets, inside * (semantic > 0))
+
+
+def sample(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The value at the middle of each cell."""
+    return values[STRIDE_PX // 2 :: STRIDE_PX, STRIDE_PX // 2 :: STRIDE_PX]
+
+
+def majority(values: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
+    """The class that covers most of each cell, so that areas on the grid are those in the picture."""
+    height, width = (side // STRIDE_PX for side in values.shape)
+    shares = [
+        cv2.resize((values == value).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        for value in range(classes)
+    ]
+    return np.asarray(np.argmax(np.stack(shares), axis=0), np.int64)
+
+
+def to_grid(pixel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Coordinates in the picture → in the grid."""
+    return np.asarray((pixel + 0.5) / STRIDE_PX - 0.5, np.float32)
+
+
+def heatmap(instances: NDArray[np.uint16], centres: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A Gaussian at each centre, wider for larger instances (Zhou et al. 2019, CenterNet); overlaps take the higher."""
+    height, width = (side // STRIDE_PX for side in instances.shape)
+    heat = np.zeros((height, width), np.float32)
+    areas_px = np.bincount(instances.ravel(), minlength=int(centres[:, 0].max(initial=0)) + 1)
+    for number, y_px, x_px in centres:
+        area_px = areas_px[int(number)]
+        y, x = (float(value) for value in to_grid(np.array([y_px, x_px], np.float32)))
+        if area_px >= LEAST_AREA_PX and 0 <= round(y) < height and 0 <= round(x) < width:
+            _draw(heat, round(y), round(x), sigma=float(np.clip(0.1 * np.sqrt(area_px) / STRIDE_PX, 0.7, 3.0)))
+    return heat
+
+
+def _draw(heat: NDArray[np.float32], y: int, x: int, sigma: float) -> None:
+    reach = int(np.ceil(3 * sigma))
+    rows = slice(max(0, y - reach), y + reach + 1)
+    columns = slice(max(0, x - reach), x + reach + 1)
+    dy = np.arange(rows.start, min(rows.stop, heat.shape[0]), dtype=np.float32)[:, None] - y
+    dx = np.arange(columns.start, min(columns.stop, heat.shape[1]), dtype=np.float32)[None, :] - x
+    np.maximum(heat[rows, columns], np.exp(-(dy**2 + dx**2) / (2 * sigma**2)), out=heat[rows, columns])
+
+
+def centre_offsets(
+    numbers: NDArray[np.uint16], centres: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cells from each cell of ``numbers`` to the centre of its instance, and whether it has one."""
+    places = np.zeros((int(numbers.max(initial=0)) + 1, 2), np.float32)
+    known = np.zeros(len(places), np.float32)
+    for number, y_px, x_px in centres:
+        if number < len(places):
+            places[int(number)] = to_grid(np.array([y_px, x_px], np.float32))
+            known[int(number)] = 1.0
+    known[0] = 0.0
+    cells = np.indices(numbers.shape, np.float32)
+    inside = known[numbers]
+    return (np.moveaxis(places[numbers], -1, 0) - cells) * inside, inside
