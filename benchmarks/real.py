@@ -111,7 +111,7 @@ def main() -> None:
     arguments = parser.parse_args()
     eye, data = Eye(arguments.package, arguments.pictures), arguments.data
     empty = whole(eye, (data / "empty-pot").glob("*.png"))
-    seedlings = whole(eye, (data / "seedling-tray").glob("*.jpg"))
+    seedlings = whole(eye, (data / "seedling-tray").glob("*.png"))
     report = {
         "arabidopsis-timelapse": timelapse(eye, data / "arabidopsis-timelapse"),
         "tray": tray(eye, data / "tray/multiplant.jpg"),

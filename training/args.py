@@ -31,7 +31,7 @@ class SceneSettings(_Settings):
 class AugmentationSettings(_Settings):
     """How a scene is varied each time it is seen."""
 
-    crop_px: Annotated[int, Field(ge=64, le=4096, multiple_of=32)] = 384
+    crop_px: Annotated[int, Field(ge=64, le=4096, multiple_of=32)] = 320
     least_zoom: Annotated[float, Field(gt=0)] = 0.6
     most_zoom: Annotated[float, Field(gt=0)] = 1.6
     gain: Fraction = 0.25
@@ -56,7 +56,7 @@ class FitSettings(_Settings):
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     warm_up: Fraction = 0.05
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.995
     check_every: Count = 500
     top_k: Annotated[int, Field(ge=1, le=4096)] = 256
 

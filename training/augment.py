@@ -84,5 +84,6 @@ def relight(picture: Tensor, rng: np.random.Generator, settings: AugmentationSet
     grey = picture.mean(0, keepdim=True)
     picture = grey + (picture - grey) * float(1 + rng.uniform(-settings.saturation, settings.saturation))
     picture = picture.clamp(0, 1) ** float(np.exp(rng.uniform(-settings.gamma, settings.gamma)))
-    noise = torch.as_tensor(rng.standard_normal(picture.shape, np.float32)) * float(rng.uniform(0, settings.noise))
-    return (picture + noise).clamp(0, 1)
+    if rng.random() < 0.5:
+        picture = picture + torch.as_tensor(rng.standard_normal(picture.shape, np.float32)) * settings.noise
+    return picture.clamp(0, 1)

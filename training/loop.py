@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
 from training.args import FitSettings
@@ -23,6 +24,8 @@ from training.pool import Pool
 
 CHECKPOINT_FILE = "network.pt"
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 class Fitting(lightning.LightningModule):  # type: ignore[misc]  # Lightning ships no types that mypy can follow
     """The network in training, and ``averaged``: the exponential mean of its weights, which is what is kept."""
@@ -30,8 +33,7 @@ class Fitting(lightning.LightningModule):  # type: ignore[misc]  # Lightning shi
     def __init__(self, network: Network, settings: FitSettings) -> None:
         super().__init__()
         self.network, self.settings = network, settings
-        mean = get_ema_multi_avg_fn(settings.average)  # type: ignore[no-untyped-call]
-        self.averaged = AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
+        self.averaged = AveragedModel(network, multi_avg_fn=moving_average(settings.average), use_buffers=True)
         self.started_s = time.monotonic()
 
     def training_step(self, batch: tuple[Tensor, Wanted], _index: int) -> Tensor:
@@ -67,6 +69,21 @@ class Fitting(lightning.LightningModule):  # type: ignore[misc]  # Lightning shi
         for group in optimizer.param_groups:
             group["lr"] = rate
         super().optimizer_step(epoch, index, optimizer, closure)
+
+
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """Exponential mean that forgets its random beginning: over the first steps it remembers only a few."""
+
+    @torch.no_grad()
+    def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        for mean, value in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value.to(mean.dtype), share)
+            else:
+                mean.copy_(value)
+
+    return update
 
 
 def schedule(progress: float, warm_up: float) -> float:
@@ -115,7 +132,7 @@ def fit(settings: FitSettings, scenes: Pool, held_back: Pool, folder: Path, star
         accelerator="auto",
         devices=1,
         logger=CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50),
-        log_every_n_steps=min(50, settings.steps),
+        log_every_n_steps=max(1, min(50, settings.steps // 20)),
         callbacks=[Check(folder, held_back, settings)],
         enable_checkpointing=False,
         enable_model_summary=False,

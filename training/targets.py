@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from training.network import STRIDE_PX
 
-LEAST_AREA_PX = 8
-"""An instance with fewer visible pixels than this is not asked for: half a cell."""
+LEAST_AREA_PX = 16
+"""An instance with fewer visible pixels than this is not asked for: one cell."""
 
 
 @dataclass(frozen=True, slots=True)

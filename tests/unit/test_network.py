@@ -83,5 +83,5 @@ def test_a_checkpoint_of_another_architecture_is_refused(tmp_path) -> None:
     other = Network(SMALL.model_copy(update={"depths": (1, 2, 1, 1)}))
     held = {"settings": SMALL.model_dump(mode="json"), "weights": other.state_dict()}
     torch.save(held, tmp_path / "network.pt")
-    with pytest.raises(ConfigError, match="no checkpoint of ours"):
+    with pytest.raises(ConfigError, match="no checkpoint of this network"):
         load_network(tmp_path / "network.pt")

@@ -1,6 +1,6 @@
 """Packages: whole or not at all, opened by the device's own code, admitted only if they measure as the network does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -44,6 +44,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec", "ignore:.*num_worke
 
 def scenes(pool: Pool) -> list:
     return [(pool.pixels[index], pool.labels(index)) for index in range(len(pool))]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other make small networks slow wherever else something runs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

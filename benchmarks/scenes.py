@@ -1,0 +1,26 @@
+"""How many scenes one core renders in a second: processor time, so that other work on the machine does not count.
+
+python -m benchmarks.scenes
+"""
+
+import json
+import time
+
+import cv2
+
+from training.synthetic import render_rosettes
+
+COUNT, SIZE_PX = 60, 512
+
+
+def main() -> None:
+    cv2.setNumThreads(1)
+    render_rosettes(0, SIZE_PX, SIZE_PX)
+    start_s = time.process_time()
+    for seed in range(COUNT):
+        render_rosettes(seed, SIZE_PX, SIZE_PX)
+    print(json.dumps({"size_px": SIZE_PX, "scenes_per_core_s": round(COUNT / (time.process_time() - start_s), 1)}))
+
+
+if __name__ == "__main__":
+    main()

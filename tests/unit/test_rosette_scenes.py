@@ -1,0 +1,68 @@
+"""Rendered rosettes: the labels are exactly what the picture shows."""
+
+import numpy as np
+import pytest
+
+from training.synthetic import Scene, render_rosettes
+
+SEEDS = range(12)
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    return [render_rosettes(seed, 192, 256) for seed in SEEDS]
+
+
+def test_the_same_seed_gives_the_same_scene_and_another_another(scenes: list[Scene]) -> None:
+    again = render_rosettes(SEEDS[3], 192, 256)
+    assert np.array_equal(again.pixels, scenes[3].pixels)
+    assert np.array_equal(again.leaves, scenes[3].leaves)
+    assert not np.array_equal(scenes[3].pixels, scenes[4].pixels)
+
+
+def test_maps_have_the_size_that_was_asked_for(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        assert (scene.pixels.shape, scene.pixels.dtype) == ((192, 256, 3), np.uint8)
+        assert scene.classes.shape == scene.leaves.shape == scene.plants.shape == (192, 256)
+
+
+def test_class_leaf_and_plant_agree_at_every_pixel(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        assert np.array_equal(scene.classes > 0, scene.leaves > 0)
+        assert np.array_equal(scene.leaves > 0, scene.plants > 0)
+
+
+def test_a_leaf_belongs_to_one_plant(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        pairs = np.unique(np.stack([scene.leaves.ravel(), scene.plants.ravel()]), axis=1)
+        assert len(np.unique(pairs[0])) == pairs.shape[1]
+
+
+def test_every_leaf_that_is_seen_has_its_centre_and_no_other_has(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        assert set(scene.leaf_centres[:, 0]) == set(np.unique(scene.leaves)) - {0}
+        for number, y, x in scene.leaf_centres:
+            rows, columns = np.nonzero(scene.leaves == number)
+            np.testing.assert_allclose((y, x), (rows.mean(), columns.mean()), atol=1e-3)
+
+
+def test_every_plant_that_is_seen_has_its_place_and_no_other_has(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        assert set(scene.plant_centres[:, 0]) == set(np.unique(scene.plants)) - {0}
+
+
+def test_scenes_differ_in_how_many_plants_they_hold() -> None:
+    counts = [len(render_rosettes(seed, 128, 128).plant_centres) for seed in range(40)]
+    assert min(counts) == 0
+    assert 1 in counts
+    assert max(counts) > 12
+
+
+def test_leaves_are_mostly_greener_than_what_is_around_them(scenes: list[Scene]) -> None:
+    def excess_green(scene: Scene, plant: bool) -> float:
+        blue, green, red = scene.pixels[(scene.classes > 0) == plant].astype(float).mean(0)
+        return 2 * green - red - blue
+
+    planted = [scene for scene in scenes if scene.classes.any()]
+    greener = [excess_green(scene, plant=True) > excess_green(scene, plant=False) for scene in planted]
+    assert np.mean(greener) > 0.8

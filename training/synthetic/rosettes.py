@@ -1,0 +1,137 @@
+"""Rosette scenes: plants from above, alone, few, or by the tray; what stands around them; light and camera."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.synthetic.camera import develop
+from training.synthetic.clutter import strew
+from training.synthetic.foliage import Shadow, paint_plant
+from training.synthetic.ground import any_ground, mat, soil
+from training.synthetic.noise import field
+from training.synthetic.scene import Canvas, Picture, Scene
+
+LEAST_RADIUS_PX = 5.0
+"""Smaller rosettes than this are not sown."""
+
+
+def render_rosettes(seed: int, height_px: int, width_px: int) -> Scene:
+    """A scene; the same seed and size give the same one."""
+    rng = np.random.default_rng((7, seed))
+    canvas = Canvas.on(any_ground(rng, (height_px, width_px)))
+    direction = rng.choice([-1, 1], 2)
+    shadow = Shadow(int(direction[0]), int(direction[1]), rng.uniform(0.1, 0.6))
+    if rng.random() < 0.5:
+        _few(rng, canvas, shadow)
+    else:
+        _tray(rng, canvas, shadow)
+    return canvas.finish(develop(rng, canvas.picture))
+
+
+def _few(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
+    """No plant, one, or up to four; perhaps in a pot; perhaps cut out of a larger picture."""
+    shorter = min(canvas.shape)
+    if rng.random() < 0.4:
+        _pot(rng, canvas)
+    strew(rng, canvas.picture)
+    count = 0 if rng.random() < 0.12 else 1 if rng.random() < 0.8 else int(rng.integers(2, 5))
+    spread = 0.08 if count == 1 else 0.2
+    most_px = (0.48 if count == 1 else 0.2) * shorter
+    for _ in range(count):
+        radius_px = float(np.exp(rng.uniform(np.log(14), np.log(most_px))))
+        y, x = (side / 2 + rng.normal(0, side * spread) for side in canvas.shape)
+        if all(np.hypot(y - other[0], x - other[1]) > 1.2 * radius_px for other in canvas.plant_places):
+            paint_plant(rng, canvas, y, x, radius_px, shadow)
+    if canvas.leaves.any() and rng.random() < 0.3:
+        _mask_surround(rng, canvas)
+
+
+def _pot(rng: np.random.Generator, canvas: Canvas) -> None:
+    height, width = canvas.shape
+    half = int(min(height, width) * rng.uniform(0.25, 0.49))
+    y, x = height // 2 + int(rng.normal(0, 10)), width // 2 + int(rng.normal(0, 10))
+    rim_px = max(2, int(half * rng.uniform(0.03, 0.12)))
+    inside = _opening(canvas.shape, [(y, x)], half, round_pot=rng.random() < 0.5)
+    _fill_pots(canvas.picture, inside, rim_px, _rim(rng, canvas.shape), soil(rng, canvas.shape))
+
+
+def _rim(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
+    plastic = rng.uniform(15, 160) * (1 + rng.normal(0, 0.06, 3))
+    return (plastic * (1 + 0.06 * field(rng, shape, 8))[..., None]).astype(np.float32)
+
+
+def _opening(
+    shape: tuple[int, int], places: list[tuple[float, float]], half_px: float, *, round_pot: bool
+) -> NDArray[np.uint8]:
+    inside = np.zeros(shape, np.uint8)
+    for y, x in places:
+        if round_pot:
+            cv2.circle(inside, (int(x), int(y)), int(half_px), 1, -1)
+        else:
+            cv2.rectangle(inside, (int(x - half_px), int(y - half_px)), (int(x + half_px), int(y + half_px)), 1, -1)
+    return inside
+
+
+def _fill_pots(
+    picture: Picture,
+    inside: NDArray[np.uint8],
+    rim_px: int,
+    rim: Picture,
+    filling: Picture,
+) -> None:
+    around = cv2.dilate(inside, np.ones((2 * rim_px + 1, 2 * rim_px + 1), np.uint8)) > 0
+    picture[around] = rim[around]
+    picture[inside > 0] = filling[inside > 0]
+
+
+def _mask_surround(rng: np.random.Generator, canvas: Canvas) -> None:
+    """Black out everything but a box around the plants, as cut-out pictures have it."""
+    rows, columns = np.nonzero(canvas.leaves)
+    margin = int(rng.uniform(2, 40))
+    kept = np.zeros(canvas.shape, np.bool_)
+    kept[max(0, rows.min() - margin) : rows.max() + margin, max(0, columns.min() - margin) : columns.max() + margin] = (
+        True
+    )
+    canvas.picture[~kept] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Pots in rows and columns, a little turned."""
+
+    places: list[tuple[float, float]]
+    cell_px: float
+
+
+def _layout(rng: np.random.Generator, shape: tuple[int, int]) -> _Layout:
+    height, width = shape
+    rows = int(rng.integers(2, 10))
+    columns = int(np.clip(round(rows * rng.uniform(0.6, 1.6)), 2, 10))
+    cell_px = min(height / rows, width / columns) * rng.uniform(0.8, 1.08)
+    cosine, sine = np.cos(angle := rng.normal(0, 0.03)), np.sin(angle)
+    places = []
+    for row in range(rows):
+        for column in range(columns):
+            dy, dx = (row + 0.5 - rows / 2) * cell_px, (column + 0.5 - columns / 2) * cell_px
+            places.append((height / 2 + dy * cosine + dx * sine, width / 2 + dx * cosine - dy * sine))
+    return _Layout(places, cell_px)
+
+
+def _tray(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
+    layout = _layout(rng, canvas.shape)
+    if rng.random() < 0.85:
+        wall_px = max(1, int(layout.cell_px * rng.uniform(0.02, 0.12)))
+        filling = soil(rng, canvas.shape) if rng.random() < 0.8 else mat(rng, canvas.shape)
+        inside = _opening(canvas.shape, layout.places, layout.cell_px / 2 - wall_px, round_pot=rng.random() < 0.3)
+        _fill_pots(canvas.picture, inside, wall_px + 1, _rim(rng, canvas.shape), filling)
+    strew(rng, canvas.picture)
+    empty, size = rng.choice([0, 0.1, 0.3, 0.7]), rng.uniform(0.12, 0.55)
+    height, width = canvas.shape
+    for place in layout.places:
+        radius_px = layout.cell_px * float(np.clip(size * rng.uniform(0.5, 1.3), 0.07, 0.62))
+        y, x = place + rng.normal(0, layout.cell_px * 0.07, 2)
+        near = -radius_px / 2 < y < height + radius_px / 2 and -radius_px / 2 < x < width + radius_px / 2
+        if rng.random() >= empty and radius_px >= LEAST_RADIUS_PX and near:
+            paint_plant(rng, canvas, y, x, radius_px, shadow)

@@ -1,0 +1,95 @@
+"""A scene while it is painted, and when it is done."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Colour = NDArray[np.float32]
+"""Blue, green, red in 0…255; may leave the range until the picture is developed."""
+
+Picture = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A labelled picture.
+
+    Attributes:
+        pixels: uint8 [H, W, 3], BGR.
+        classes: 0 background, 1 leaf, uint8 [H, W].
+        leaves: number of the leaf that is seen, 0 for none, uint16 [H, W].
+        plants: number of its plant, uint16 [H, W].
+        leaf_centres: a row (number, y_px, x_px) for each leaf of which something is seen: the mean of its seen pixels,
+            float32 [n, 3].
+        plant_centres: the same for each plant: where its leaves meet, float32 [m, 3].
+    """
+
+    pixels: NDArray[np.uint8]
+    classes: NDArray[np.uint8]
+    leaves: NDArray[np.uint16]
+    plants: NDArray[np.uint16]
+    leaf_centres: NDArray[np.float32]
+    plant_centres: NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Canvas:
+    """What painting changes: the picture, the number of the leaf at each pixel, and who owns it.
+
+    Attributes:
+        picture: float32 [H, W, 3].
+        leaves: uint16 [H, W].
+        owners: plant of leaf n at index n; leaf 0 is none and owned by plant 0, which is none.
+        plant_places: y and x of plant n at index n - 1.
+    """
+
+    picture: Picture
+    leaves: NDArray[np.uint16]
+    owners: list[int] = field(default_factory=lambda: [0])
+    plant_places: list[tuple[float, float]] = field(default_factory=list)
+
+    @classmethod
+    def on(cls, ground: Picture) -> "Canvas":
+        """A canvas that shows nothing but ``ground``."""
+        return cls(ground, np.zeros(ground.shape[:2], np.uint16))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.leaves.shape[0], self.leaves.shape[1]
+
+    def add_plant(self, y: float, x: float) -> int:
+        """A new plant's number."""
+        self.plant_places.append((y, x))
+        return len(self.plant_places)
+
+    def add_leaf(self, plant: int) -> int:
+        """A new leaf's number."""
+        self.owners.append(plant)
+        return len(self.owners) - 1
+
+    def finish(self, pixels: NDArray[np.uint8]) -> Scene:
+        """The scene as ``pixels`` show it; leaves and plants of which nothing is seen are left out."""
+        plants = np.asarray(self.owners, np.uint16)[self.leaves]
+        places = np.asarray(self.plant_places, np.float32).reshape(-1, 2)
+        seen = np.flatnonzero(np.bincount(plants.ravel(), minlength=len(places) + 1)[1:])
+        return Scene(
+            pixels=pixels,
+            classes=(self.leaves > 0).astype(np.uint8),
+            leaves=self.leaves,
+            plants=plants,
+            leaf_centres=centroids(self.leaves),
+            plant_centres=np.column_stack([seen + 1, places[seen]]).astype(np.float32),
+        )
+
+
+def centroids(numbers: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Rows (number, y, x) of the mean place of each number but 0."""
+    rows, columns = np.nonzero(numbers)
+    owner = numbers[rows, columns]
+    areas = np.bincount(owner)
+    there = np.flatnonzero(areas)
+    y = np.bincount(owner, rows)[there] / areas[there]
+    x = np.bincount(owner, columns)[there] / areas[there]
+    return np.column_stack([there, y, x]).astype(np.float32)
