@@ -5,9 +5,9 @@ from edge.contract.manifest import Manifest
 METRICS = {
     "mean_iou": "mean IoU",
     "symmetric_best_dice": "SBD, leaves",
-    "leaf_difference_in_count": "DiC, leaves",
-    "leaf_count_mae": "mean abs. DiC, leaves",
-    "plant_count_mae": "mean abs. DiC, plants",
+    "leaf_difference_in_count": "DiC, leaves per plant",
+    "leaf_count_mae": "mean abs. DiC, leaves per plant",
+    "plant_count_mae": "mean abs. DiC, plants per picture",
 }
 
 

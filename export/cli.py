@@ -57,7 +57,7 @@ def _errors_end_with_their_code() -> Iterator[None]:
 
 
 @app.command("onnx")
-def write_onnx(checkpoint: Checkpoint, out: Path, size_px: SizePx = 512, top_k: TopK = 256) -> None:
+def write_onnx(checkpoint: Checkpoint, out: Path, size_px: SizePx = 512, top_k: TopK = 512) -> None:
     """Write the float graph behind the device's interface."""
     with _errors_end_with_their_code():
         onnx.save(with_border(to_float_graph(load_network(checkpoint), size_px, size_px, top_k)), out)
@@ -70,7 +70,7 @@ def package(
     version: Annotated[str, typer.Option(help="Version of the model, like 1.2.0.")],
     precision: Annotated[list[Kind] | None, typer.Option(help="What to ship, the device's own first.")] = None,
     size_px: SizePx = 512,
-    top_k: TopK = 256,
+    top_k: TopK = 512,
     calibration: Annotated[int, typer.Option(min=1, help="Rendered pictures to calibrate INT8 on.")] = 64,
     held_back: HeldBack = 100,
     dataset: Annotated[str | None, typer.Option(help="Digest of what it was trained on.")] = None,

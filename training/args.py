@@ -58,7 +58,7 @@ class FitSettings(_Settings):
     warm_up: Fraction = 0.05
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995
     check_every: Count = 500
-    top_k: Annotated[int, Field(ge=1, le=4096)] = 256
+    top_k: Annotated[int, Field(ge=1, le=4096)] = 512
 
 
 def load_settings(path: Path) -> FitSettings:

@@ -72,7 +72,7 @@ def fit(
 def evaluate(
     checkpoint: Checkpoint,
     scenes: Annotated[Path, typer.Argument(help="A folder of rendered scenes that training did not see.")],
-    top_k: Annotated[int, typer.Option(min=1, max=4096, help="Most peaks that the graph can give.")] = 256,
+    top_k: Annotated[int, typer.Option(min=1, max=4096, help="Most peaks that the graph can give.")] = 512,
 ) -> None:
     """Measure a network on labelled scenes, through the device's own decoder."""
     from training.evaluate import evaluate as measure  # noqa: PLC0415

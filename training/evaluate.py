@@ -32,12 +32,12 @@ Look = Callable[[NDArray[np.uint8]], Inference]
 
 @dataclass(slots=True)
 class Report:
-    """What was found in each scene, and what was there."""
+    """What was found in each scene, and what was there: leaves per plant, since devices count them by plots."""
 
     classes: int
     confused: NDArray[np.int64] = field(init=False)
     best_dice: list[float] = field(default_factory=list)
-    leaves: list[tuple[int, int]] = field(default_factory=list)
+    leaves: list[tuple[float, float]] = field(default_factory=list)
     plants: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -49,8 +49,9 @@ class Report:
         leaves = sample(labels.instances[LEAF]) * (semantic > 0)
         self.confused += confusion(found.classes, semantic, self.classes)
         self.best_dice.append(symmetric_best_dice(found.instances - NONE, leaves))
-        self.leaves.append((count(found, LEAF), visible(labels, LEAF)))
-        self.plants.append((count(found, PLANT), visible(labels, PLANT)))
+        plants = visible(labels, PLANT)
+        self.leaves.append((count(found, LEAF) / max(plants, 1), visible(labels, LEAF) / max(plants, 1)))
+        self.plants.append((count(found, PLANT), plants))
 
     def metrics(self) -> dict[str, float]:
         """The summary, by the names that manifests and reports use."""

@@ -59,14 +59,15 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
 def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Penalty-reduced focal loss per centre (Zhou et al. 2019, Objects as Points, eq. 1).
 
-    Each picture counts the same: else a tray of hundreds of leaves drowns the one large rosette.
+    Each picture counts the same, and in it each thing: else a tray's hundreds of leaves drown the one large rosette,
+    and its many leaves the one plant.
     """
     probability = logits.sigmoid()
     peak = (target > 0.999).to(logits.dtype)
     hit = peak * (1 - probability).square() * functional.logsigmoid(logits)
     miss = (1 - peak) * (1 - target).pow(4) * probability.square() * functional.logsigmoid(-logits)
-    per_picture = (hit + miss).sum((1, 2, 3)) / peak.sum((1, 2, 3)).clamp(min=1)
-    return -per_picture.mean()
+    per_centre = (hit + miss).sum((2, 3)) / peak.sum((2, 3)).clamp(min=1)
+    return -per_centre.sum(1).mean()
 
 
 def offset_loss(predicted: Tensor, target: Tensor, inside: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from training.evaluate import count, torch_look
 from training.network import STRIDE_PX, Network
 from training.rosette import LEAF, PLANT, rosette_manifest
 
-TOP_K = 256
+TOP_K = 512
 RING_PX, DOT_PX = 7, 2
 
 
