@@ -11,8 +11,8 @@ METRICS = {
 }
 
 
-def model_card(manifest: Manifest) -> str:
-    """Markdown, from nothing but the manifest."""
+def model_card(manifest: Manifest, note: str) -> str:
+    """Markdown: what the manifest knows, then ``note``, which says what a person measured elsewhere."""
     size, lineage = manifest.input, manifest.lineage
     things = ", ".join(f"{thing.name} (score from {thing.threshold:g})" for thing in manifest.things)
     return f"""# {manifest.name} {manifest.version}
@@ -32,7 +32,7 @@ Dataset {lineage.dataset or "not recorded"}, commit {lineage.git_commit or "not 
 **Not meant for** plants seen from the side, fruit, weeds among crops, or any decision that nobody looks at.
 Leaves hidden under others are not counted, and one that is a few pixels wide at {size.width_px} px may be missed.
 
-What it reaches on photographs stands in `docs/training.md`, with the command that measures it.
+{note.strip()}
 """
 
 

@@ -74,6 +74,7 @@ def package(
     calibration: Annotated[int, typer.Option(min=1, help="Rendered pictures to calibrate INT8 on.")] = 64,
     held_back: HeldBack = 100,
     dataset: Annotated[str | None, typer.Option(help="Digest of what it was trained on.")] = None,
+    note: Annotated[Path | None, typer.Option(help="Markdown to add to the model card.")] = None,
     commit: Annotated[str | None, typer.Option(help="Git commit that trained it.")] = None,
 ) -> None:
     """Export, quantise, admit by the parity gate, and seal."""
@@ -83,7 +84,8 @@ def package(
         draft = rosette_manifest(network.settings, size_px=size_px, top_k=top_k, version=version, lineage=lineage)
         evidence = rendered_evidence(size_px, calibration, held_back)
         precisions: list[Precision] = [kind.value for kind in precision or (Kind.INT8_CPU, Kind.FP16)]
-        sealed = build_package(network, draft, evidence, precisions, out)
+        text = note.read_text(encoding="utf-8") if note else ""
+        sealed = build_package(network, draft, evidence, precisions, out, text)
         show(sealed.manifest.metrics)
         show(f"{sealed.path} {sealed.digest}")
 

@@ -42,9 +42,11 @@ class Evidence:
 
 
 def build_package(
-    network: Network, draft: Manifest, evidence: Evidence, precisions: Sequence[Precision], folder: Path
+    network: Network, draft: Manifest, evidence: Evidence, precisions: Sequence[Precision], folder: Path, note: str = ""
 ) -> ModelPackage:
     """Export, admit and write a package; ``folder`` appears, or is replaced, only when every file has been admitted.
+
+    ``note`` is Markdown that is added to the model card.
 
     Raises:
         ParityRefused: a file measures worse than the network.
@@ -59,7 +61,7 @@ def build_package(
         metrics = _admit(network, package, evidence.held_back)
         write_golden(partial, draft, open_precision(package, precisions[0]), evidence.golden)
         manifest = package.manifest.model_copy(update={"metrics": metrics})
-        (partial / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
+        (partial / "MODEL_CARD.md").write_text(model_card(manifest, note), encoding="utf-8")
         _seal(partial, manifest)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)

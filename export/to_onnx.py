@@ -97,4 +97,7 @@ def _drop_quantize(graph: onnx.GraphProto) -> str:
     (dequantize,) = (node for node in graph.node if quantize.output[0] in node.input)
     graph.node.remove(quantize)
     graph.node.remove(dequantize)
+    unused = set(quantize.input[1:]) - {name for node in graph.node for name in node.input}
+    for constant in [constant for constant in graph.initializer if constant.name in unused]:
+        graph.initializer.remove(constant)
     return str(dequantize.output[0])

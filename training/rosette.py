@@ -8,6 +8,9 @@ CLASSES = ("background", "leaf")
 PLANT, LEAF = 0, 1
 """Index of each thing in the heatmaps and in column 3 of ``centers``."""
 
+PLANT_SCORE, LEAF_SCORE = 0.3, 0.25
+"""From which score a peak counts: where the error of the counts is least on rendered scenes held back."""
+
 
 def rosette_manifest(network: NetworkSettings, *, size_px: int, top_k: int, version: str, lineage: Lineage) -> Manifest:
     """The manifest of a rosette model; files, models and metrics are the packager's to add."""
@@ -18,8 +21,8 @@ def rosette_manifest(network: NetworkSettings, *, size_px: int, top_k: int, vers
         classes=CLASSES,
         plant_classes=("leaf",),
         things=(
-            Thing(name="plant", threshold=0.3, count_trait="plant_count"),
-            Thing(name="leaf", threshold=0.3, part_of="plant", grouped=True, count_trait="leaf_count"),
+            Thing(name="plant", threshold=PLANT_SCORE, count_trait="plant_count"),
+            Thing(name="leaf", threshold=LEAF_SCORE, part_of="plant", grouped=True, count_trait="leaf_count"),
         ),
         top_k=top_k,
         features=network.widths[3],
