@@ -1,0 +1,52 @@
+"""How the device does: memory, disk, temperatures."""
+
+import os
+import platform
+import resource
+from pathlib import Path
+
+THERMAL = Path("/sys/class/thermal")
+MAX_SENSORS = 32
+
+
+def rss_bytes() -> int | None:
+    """Memory that this process holds now; None where the kernel does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def peak_rss_bytes() -> int:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def disk_free_bytes(folder: Path) -> int | None:
+    """Room for an ordinary user on the file system of ``folder``."""
+    try:
+        stat = os.statvfs(folder)
+    except OSError:
+        return None
+    return stat.f_bavail * stat.f_frsize
+
+
+def temperatures_c(thermal: Path = THERMAL) -> dict[str, float]:
+    """Temperature of each thermal zone by its type, in °C; zones that do not answer are left out."""
+    readings: dict[str, float] = {}
+    for zone in sorted(thermal.glob("thermal_zone*"))[:MAX_SENSORS]:
+        try:
+            name = (zone / "type").read_text(encoding="ascii").strip()
+            readings[name] = int((zone / "temp").read_text(encoding="ascii")) / 1000
+        except (OSError, ValueError):
+            continue
+    return readings
+
+
+def hardware() -> str:
+    """What this machine calls itself: the board's model on Arm, else processor and system."""
+    try:
+        return Path("/proc/device-tree/model").read_text(encoding="utf-8").strip("\0\n ")
+    except (OSError, UnicodeDecodeError):
+        return f"{platform.machine()} {platform.system()} {platform.release()}"

@@ -1,0 +1,70 @@
+"""What the running daemon tells the technician: one small file, replaced as a whole every few seconds."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from edge.contract.message import Instant, Wire
+from edge.contract.messages import Health
+from edge.errors import CanopyError
+
+STATUS_FILE = "status.json"
+MAX_BYTES = 1_000_000
+
+
+class CameraStatus(Wire):
+    """One camera as its thread sees it."""
+
+    connected: bool
+    outages: int = 0
+    error: str = ""
+
+
+class Status(Wire):
+    """A snapshot of the daemon."""
+
+    pid: int
+    started_at: Instant
+    site: str
+    device: str
+    model: str
+    connected: bool = Field(description="whether the broker is reached")
+    cameras: dict[str, CameraStatus]
+    health: Health
+    peak_rss_bytes: int
+
+
+def write_status(state_dir: Path, status: Status) -> None:
+    """Replace the status file. It is not synced to the disk: after a power cut there is nothing running to tell of."""
+    fresh = state_dir / f"{STATUS_FILE}.new"
+    fresh.write_text(status.model_dump_json(), encoding="utf-8")
+    fresh.replace(state_dir / STATUS_FILE)
+
+
+def read_status(state_dir: Path) -> Status | None:
+    """The last snapshot; None if no daemon has run here.
+
+    Raises:
+        CanopyError: the file is not a status.
+    """
+    path = state_dir / STATUS_FILE
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise CanopyError(f"{path} has more than {MAX_BYTES} bytes; that is no status: delete it")
+        return Status.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise CanopyError(f"cannot read {path}: {error}") from error
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of that number is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
