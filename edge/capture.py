@@ -43,6 +43,7 @@ class Camera:
 
     Attributes:
         finite: it has an end.
+        connected: it gives pictures now.
         done: set when nothing more will come: the end was reached, ``error`` happened, or it was stopped.
         error: why a file or folder could not be read to its end.
         reconnects: how often it came back.
@@ -59,6 +60,7 @@ class Camera:
         self.name = settings.name
         self.done = threading.Event()
         self.error: CaptureError | None = None
+        self.connected = False
         self.reconnects = 0
         self.abandoned = 0
         self._settings = settings
@@ -157,12 +159,14 @@ class Camera:
 
     def _note_loss(self, error: CaptureError) -> None:
         """Tell of an outage once, however often opening fails in it."""
+        self.connected = False
         if self._outage is None:
             self._outage = Outage(time.monotonic())
             self._tell(EventKind.CAMERA_LOST, str(error), {"cause": type(error).__name__})
         self._outage.tries += 1
 
     def _note_return(self) -> None:
+        self.connected = True
         if self._outage is None:
             return
         outage_s = round(time.monotonic() - self._outage.since_s, 3)

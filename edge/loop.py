@@ -1,23 +1,25 @@
 """The real-time loop: mailbox → observe → outbox. It knows nothing of cameras' troubles, of MQTT or of the fleet."""
 
 import logging
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from edge.clock import read_clock
 from edge.contract.messages import Tally
-from edge.contract.records import Observation
-from edge.errors import CanopyError, FrameUnreadable, StoreFull
+from edge.contract.records import Event, EventKind, Observation
+from edge.errors import CanopyError, FrameUnreadable, StoreError
 from edge.mailbox import Mailbox, Picture
 from edge.observe import Observer
 from edge.outbox import Outbox
 from edge.settings import OutboxSettings
 
 IDLE_S = 0.5
+RETRY_S = 1.0
 MAX_PENDING_PICTURES = 1_000
 
 log = logging.getLogger(__name__)
@@ -53,33 +55,37 @@ class Loop:
 
     Observations wait in memory for at most ``commit_after_s``, so that one transaction, and one fsync, serves many
     pictures. A picture counts as processed or failed in the transaction that commits its observations. While the disk
-    is full the newest ``MAX_PENDING_PICTURES`` wait; older ones are given up and counted as failed.
+    takes nothing the newest ``MAX_PENDING_PICTURES`` wait; older ones are given up, counted as failed, and told of in
+    an event once the disk takes something again.
     """
 
     def __init__(
         self, mailbox: Mailbox, observers: Mapping[str, Observer], outbox: Outbox, settings: OutboxSettings
     ) -> None:
         self.step_times = StepTimes()
-        self.given_up = 0
         self._mailbox = mailbox
         self._observers = observers
         self._outbox = outbox
         self._settings = settings
         self._pending: deque[Look] = deque()
         self._commit_at_s = float("inf")
+        self._refused_since_s: float | None = None
+        self._given_up = 0
         self._processed: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._committed: dict[str, Tally] = {camera: Tally() for camera in observers}
 
-    def run(self, stop: threading.Event) -> None:
-        """Take pictures until ``stop`` is set or the mailbox is closed and empty; then commit what is pending."""
-        while not stop.is_set() and not self._mailbox.drained:
+    def run(self) -> None:
+        """Take pictures until the mailbox is closed and empty; then commit what is pending."""
+        while not self._mailbox.drained:
             picture = self._mailbox.take(min(IDLE_S, max(0.0, self._commit_at_s - time.monotonic())))
             if picture is not None:
                 self._keep(self._look(picture))
             if self._commit_is_due():
                 self._commit()
         self._commit()
+        if self._pending:
+            log.error("%d pictures are lost with this stop: they could not be stored", len(self._pending))
 
     def tallies(self) -> dict[str, Tally]:
         """Frames of each camera as last committed: captured = processed + dropped + failed."""
@@ -87,17 +93,23 @@ class Loop:
 
     def _look(self, picture: Picture) -> Look:
         camera = picture.camera_id
-        observer = self._observers[camera]
         try:
-            if isinstance(picture, FrameUnreadable):
-                raise picture
-            started_s = time.perf_counter()
-            observations = observer.observe(picture)
-            self.step_times.add(time.perf_counter() - started_s)
+            return Look(camera, failed=False, observations=self._observe(picture))
         except CanopyError as error:
             log.warning("camera %s, picture %d: %s", camera, picture.frame_id, error)
-            return Look(camera, failed=True, observations=observer.failed(picture, error))
-        return Look(camera, failed=False, observations=observations)
+            why = str(error)
+        except Exception as error:  # a defect that one picture brings to light must not end the daemon
+            log.exception("camera %s, picture %d", camera, picture.frame_id)
+            why = repr(error)
+        return Look(camera, failed=True, observations=self._observers[camera].failed(picture, why))
+
+    def _observe(self, picture: Picture) -> list[Observation]:
+        if isinstance(picture, FrameUnreadable):
+            raise picture
+        started_s = time.perf_counter()
+        observations = self._observers[picture.camera_id].observe(picture)
+        self.step_times.add(time.perf_counter() - started_s)
+        return observations
 
     def _keep(self, look: Look) -> None:
         if not self._pending:
@@ -105,32 +117,44 @@ class Loop:
         self._pending.append(look)
 
     def _commit_is_due(self) -> bool:
+        if time.monotonic() >= self._commit_at_s:
+            return True
         records = sum(len(look.observations) for look in self._pending)
-        return records >= self._settings.commit_records or time.monotonic() >= self._commit_at_s
+        return records >= self._settings.commit_records and self._refused_since_s is None
 
     def _commit(self) -> None:
         """Append everything pending in one transaction, with the tallies that are true once it is committed."""
-        if not self._pending:
-            return
         processed = self._processed + Counter(look.camera for look in self._pending if not look.failed)
         failed = self._failed + Counter(look.camera for look in self._pending if look.failed)
         tallies = {camera: self._tally(camera, processed[camera], failed[camera]) for camera in self._observers}
+        observations = [observation for look in self._pending for observation in look.observations]
         try:
-            self._outbox.append([obs for look in self._pending for obs in look.observations], tallies)
-        except StoreFull as error:
-            self._wait_for_room(error)
+            self._outbox.append([*self._story_of_refusal(), *observations], tallies)
+        except StoreError as error:
+            self._wait_for_disk(error)
             return
         self._processed, self._failed, self._committed = processed, failed, tallies
         self._pending.clear()
-        self._commit_at_s = float("inf")
+        self._commit_at_s, self._refused_since_s, self._given_up = float("inf"), None, 0
 
     def _tally(self, camera: str, processed: int, failed: int) -> Tally:
         passed = self._mailbox.passage(camera)
         return Tally(captured=passed.captured, processed=processed, dropped=passed.dropped, failed=failed)
 
-    def _wait_for_room(self, error: StoreFull) -> None:
-        log.error("%d pictures wait in memory: %s", len(self._pending), error)
+    def _wait_for_disk(self, error: StoreError) -> None:
+        if self._refused_since_s is None:
+            log.error("results wait in memory: %s", error)
+            self._refused_since_s = time.monotonic()
         while len(self._pending) > MAX_PENDING_PICTURES:
             self._failed[self._pending.popleft().camera] += 1
-            self.given_up += 1
-        self._commit_at_s = time.monotonic() + max(1.0, self._settings.commit_after_s)
+            self._given_up += 1
+        self._commit_at_s = time.monotonic() + max(RETRY_S, self._settings.commit_after_s)
+
+    def _story_of_refusal(self) -> list[Event]:
+        """What to tell once the disk takes results again."""
+        if self._refused_since_s is None:
+            return []
+        lasted_s = round(time.monotonic() - self._refused_since_s, 1)
+        message = f"the disk took nothing for {lasted_s} s; {self._given_up} pictures were given up"
+        detail: dict[str, Any] = {"lasted_s": lasted_s, "pictures_given_up": self._given_up}
+        return [Event(kind=EventKind.STORE_FULL, clock=read_clock(), message=message, detail=detail)]

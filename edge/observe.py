@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from edge.clock import read_clock
 from edge.contract.message import Digest
 from edge.contract.records import Clock, Observation, Outcome, QualityFlag, TraitValue
-from edge.errors import CanopyError, FrameUnreadable
 from edge.frame import Frame
 from edge.mailbox import Picture
 from edge.model import Model
@@ -36,7 +35,6 @@ class Observer:
 
         Raises:
             ModelError: the network could not be used on it.
-            FrameUnreadable: its pixels are not a picture.
         """
         manifest = self._model.open()
         image, placement = fit(frame.pixels, manifest.input.height_px, manifest.input.width_px)
@@ -47,9 +45,9 @@ class Observer:
         measured = measure(image, segmentation, self._plots.on(placement), manifest)
         return [self._observation(frame, plot.plot, plot.outcome, traits=plot.traits) for plot in measured]
 
-    def failed(self, picture: Picture, error: CanopyError) -> list[Observation]:
+    def failed(self, picture: Picture, why: str) -> list[Observation]:
         """That the plots were to be measured in ``picture`` and could not be, and why."""
-        return self._without_traits(picture, Outcome.FAILED, error=str(error)[:MAX_ERROR_CHARS])
+        return self._without_traits(picture, Outcome.FAILED, error=why[:MAX_ERROR_CHARS])
 
     def _without_traits(
         self, picture: Picture, outcome: Outcome, quality: Iterable[QualityFlag] = (), error: str = ""

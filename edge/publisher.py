@@ -93,7 +93,7 @@ class Publisher:
         while not self._stopping.is_set():
             try:
                 self._converse()
-            except LinkDown as error:  # noqa: PERF203 - a loop over connections, not over data
+            except LinkDown as error:
                 self._pause(error, self._retry_s)
                 self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next connection must be tried

@@ -1,0 +1,114 @@
+"""The daemon: a device from its start to its end."""
+
+import fcntl
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from edge.device import Device, Summary
+from edge.errors import StoreError
+from edge.settings import DeviceSettings
+
+LOCK_FILE = "lock"
+STATUS_EVERY_S = 5.0
+STATUS_OF_FILES_EVERY_S = 0.5
+"""Somebody watches a run over files; a daemon spares its flash."""
+PRUNE_EVERY_S = 5.0
+GIVE_UP_DELIVERY_S = 60.0
+
+
+class Daemon:
+    """One device at work.
+
+    Args:
+        settings: the device.
+        until_end: end when the files are read to their ends and the fleet has what came of them; cameras that have no
+            end are refused.
+    """
+
+    def __init__(self, settings: DeviceSettings, *, until_end: bool = False) -> None:
+        self._settings = settings
+        self._until_end = until_end
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Ask a running daemon to end: within 2 s, and nothing that was captured is lost. From any thread."""
+        self._stopping.set()
+
+    def run(self) -> Summary:
+        """Work until ``stop``, SIGTERM or SIGINT, or the end of the files.
+
+        Raises:
+            ConfigError: ``until_end`` with a live camera.
+            StoreError: the state directory cannot be used, or another daemon uses it.
+            ModelError: with ``until_end``, the model cannot be used; a daemon waits for a better one instead.
+        """
+        with (
+            self._stop_at_signals(),
+            _only_daemon_in(self._settings.state_dir),
+            closing(Device(self._settings)) as device,
+        ):
+            if self._until_end:
+                device.refuse_live_cameras()
+            device.start(model_required=self._until_end)
+            self._watch(device)
+            device.finish_pictures()
+            if self._until_end:
+                self._wait_delivered(device)
+            return device.end()
+
+    def _watch(self, device: Device) -> None:
+        """Write the status and prune the outbox until it is time to end."""
+        every_s = STATUS_OF_FILES_EVERY_S if self._until_end else STATUS_EVERY_S
+        prune_at_s = 0.0
+        while not self._stopping.is_set() and not (self._until_end and device.done):
+            device.write_status()
+            if time.monotonic() >= prune_at_s:
+                device.prune()
+                prune_at_s = time.monotonic() + PRUNE_EVERY_S
+            self._stopping.wait(every_s)
+
+    def _wait_delivered(self, device: Device) -> None:
+        give_up_at_s = time.monotonic() + GIVE_UP_DELIVERY_S
+        while not self._stopping.is_set() and time.monotonic() < give_up_at_s:
+            if device.wait_delivered(STATUS_OF_FILES_EVERY_S):
+                return
+
+    @contextmanager
+    def _stop_at_signals(self) -> Iterator[None]:
+        """Python lets the main thread alone have signals; a daemon in another thread is ended by ``stop``."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        former = {number: signal.signal(number, lambda *_: self.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in former.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _only_daemon_in(state_dir: Path) -> Iterator[None]:
+    """Hold the state directory: two daemons on one outbox would give numbers twice.
+
+    Raises:
+        StoreError: another daemon holds it, or it cannot be made.
+    """
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        lock = (state_dir / LOCK_FILE).open("w", encoding="ascii")
+    except OSError as error:
+        raise StoreError(f"cannot use {state_dir}: {error}; make it a folder that this user may write to") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"another daemon works in {state_dir}; stop that one (canopy status tells its pid), or give this one a "
+                "state_dir of its own"
+            ) from None
+        yield

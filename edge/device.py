@@ -1,0 +1,206 @@
+"""The device: every part of it put together."""
+
+import logging
+import os
+import platform
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+
+from edge import __version__
+from edge.capture import Camera, Detail
+from edge.clock import boot_id, read_clock, utc_now
+from edge.contract.messages import Health, Info
+from edge.contract.records import Event, EventKind
+from edge.errors import ConfigError, ModelError, StoreError
+from edge.health import disk_free_bytes, hardware, peak_rss_bytes, rss_bytes, temperatures_c
+from edge.loop import Loop
+from edge.mailbox import Mailbox
+from edge.model import Model
+from edge.observe import Observer
+from edge.outbox import OUTBOX_FILE, Outbox
+from edge.publisher import Publisher
+from edge.settings import DeviceSettings
+from edge.status import CameraStatus, Status, write_status
+
+LAST_DELIVERY_S = 0.5
+STOP_PUBLISHER_S = 0.4
+"""Together with a camera that hangs (1 s) a stop takes 2 s at the most."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run came to. ``appended`` and ``delivered`` count the records of this run, events among them."""
+
+    captured: int
+    processed: int
+    dropped: int
+    failed: int
+    appended: int
+    delivered: int
+    step_p50_ms: float | None
+    step_p95_ms: float | None
+    peak_rss_bytes: int
+
+
+class Device:
+    """Cameras, model, loop, outbox and publisher of one device."""
+
+    def __init__(self, settings: DeviceSettings) -> None:
+        cv2.setNumThreads(settings.inference.threads)
+        self._settings = settings
+        self._started_at = utc_now()
+        self._outbox = Outbox(settings.state_dir / OUTBOX_FILE, settings.outbox)
+        self._first = self._outbox.position
+        self._mailbox = Mailbox()
+        self._model = Model(settings.inference)
+        self._cameras = [Camera(camera, self._mailbox, self._record) for camera in settings.cameras]
+        live = {camera.name: not camera.finite for camera in self._cameras}
+        observers = {each.name: Observer(each, self._model, live=live[each.name]) for each in settings.cameras}
+        self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox)
+        self._loop_thread = threading.Thread(target=self._loop.run, name="loop", daemon=True)
+        self._publisher = (
+            Publisher(self._outbox, settings.mqtt, settings.site, settings.device, self._info, self._health)
+            if settings.mqtt
+            else None
+        )
+
+    @property
+    def done(self) -> bool:
+        """Nothing more will come: every file is read, or the loop has died."""
+        return all(camera.done.is_set() for camera in self._cameras) or not self._loop_thread.is_alive()
+
+    def refuse_live_cameras(self) -> None:
+        """Only files have an end."""
+        live = [camera.name for camera in self._cameras if not camera.finite]
+        if live:
+            raise ConfigError(f"--until-end needs folders or videos, and {', '.join(live)} has no end; leave it out")
+
+    def start(self, *, model_required: bool) -> None:
+        """Start everything; the model first, so that no picture waits for it."""
+        try:
+            self._model.open()
+        except ModelError as error:
+            self._record(EventKind.MODEL_UNUSABLE, None, str(error), {"cause": type(error).__name__})
+            if model_required:
+                raise
+            log.error("%s", error)  # noqa: TRY400  the message says what to do; a traceback would not
+        self._record(EventKind.STARTED, None, f"canopy {__version__} started", {"software": __version__})
+        if self._publisher:
+            self._publisher.start()
+        self._loop_thread.start()
+        for camera in self._cameras:
+            camera.start()
+
+    def finish_pictures(self) -> None:
+        """Stop the cameras, at the same time, and let the loop finish and commit what they gave."""
+        with ThreadPoolExecutor(len(self._cameras)) as pool:
+            list(pool.map(Camera.stop, self._cameras))
+        self._mailbox.close()
+        self._loop_thread.join()
+        self._record(EventKind.STOPPED, None, f"canopy {__version__} stopped", {"software": __version__})
+
+    def wait_delivered(self, timeout_s: float) -> bool:
+        """Whether the fleet has everything within ``timeout_s``; at once where there is no fleet."""
+        return self._publisher is None or self._publisher.wait_delivered(timeout_s)
+
+    def end(self) -> Summary:
+        """Give the fleet a last moment, and sum up."""
+        if self._publisher:
+            self._publisher.wait_delivered(LAST_DELIVERY_S if self._publisher.connected else 0)
+            self._publisher.stop(STOP_PUBLISHER_S)
+        self.write_status()
+        return self._summary()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._outbox.close()
+
+    def prune(self) -> None:
+        """Keep the outbox within its budget."""
+        try:
+            self._outbox.prune()
+        except StoreError as error:
+            log.error("%s", error)  # noqa: TRY400
+
+    def write_status(self) -> None:
+        """Tell the technician how it goes."""
+        try:
+            write_status(self._settings.state_dir, self._status())
+        except (OSError, StoreError) as error:
+            log.warning("the status cannot be written: %s", error)
+
+    def _record(self, kind: EventKind, camera: str | None, message: str, detail: Detail) -> None:
+        """Append an event. Results matter more than events, so a full disk is no reason to end."""
+        try:
+            self._outbox.append([Event(kind=kind, clock=read_clock(), message=message, camera=camera, detail=detail)])
+        except StoreError as error:
+            log.error("%s could not be recorded: %s", kind.value, error)  # noqa: TRY400
+
+    def _info(self) -> Info:
+        package = self._model.package
+        return Info(
+            boot_id=boot_id(),
+            software=__version__,
+            hardware=hardware(),
+            python=platform.python_version(),
+            model_name=package.manifest.name if package else None,
+            model_version=package.manifest.version if package else None,
+            model=package.digest if package else None,
+            cameras=tuple(camera.name for camera in self._cameras),
+        )
+
+    def _health(self) -> Health:
+        stats = self._outbox.stats()
+        return Health(
+            at=utc_now(),
+            boot_id=boot_id(),
+            epoch=stats.epoch,
+            last_seq=stats.last_seq,
+            watermark=stats.watermark,
+            frames=self._loop.tallies(),
+            step_p50_ms=self._loop.step_times.percentile_ms(50),
+            step_p95_ms=self._loop.step_times.percentile_ms(95),
+            rss_bytes=rss_bytes(),
+            outbox_bytes=stats.bytes,
+            disk_free_bytes=disk_free_bytes(self._settings.state_dir),
+            temperatures_c=temperatures_c(),
+        )
+
+    def _status(self) -> Status:
+        package = self._model.package
+        return Status(
+            pid=os.getpid(),
+            started_at=self._started_at,
+            site=self._settings.site,
+            device=self._settings.device,
+            model=f"{package.manifest.name} {package.manifest.version}" if package else "",
+            connected=self._publisher is not None and self._publisher.connected,
+            cameras={camera.name: _status_of(camera) for camera in self._cameras},
+            health=self._health(),
+            peak_rss_bytes=peak_rss_bytes(),
+        )
+
+    def _summary(self) -> Summary:
+        tallies = self._loop.tallies().values()
+        at = self._outbox.position
+        before = self._first.last_seq if at.epoch == self._first.epoch else 0
+        return Summary(
+            captured=sum(tally.captured for tally in tallies),
+            processed=sum(tally.processed for tally in tallies),
+            dropped=sum(tally.dropped for tally in tallies),
+            failed=sum(tally.failed for tally in tallies),
+            appended=at.last_seq - before,
+            delivered=max(0, at.watermark - before),
+            step_p50_ms=self._loop.step_times.percentile_ms(50),
+            step_p95_ms=self._loop.step_times.percentile_ms(95),
+            peak_rss_bytes=peak_rss_bytes(),
+        )
+
+
+def _status_of(camera: Camera) -> CameraStatus:
+    return CameraStatus(connected=camera.connected, outages=camera.reconnects, error=str(camera.error or ""))
