@@ -11,18 +11,20 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console, Group
 from rich.live import Live
 
 from demo.processes import Device, ProcessError, Service, start_device, start_fleet
 from demo.setup import DEVICE, SITE, has_end, write_device_config, write_fleet_config
-from demo.views import PlotsView, progress_bar, summary_table
+from demo.views import GROWTH, PlotsView, progress_bar, summary_table
 from edge.status import Status, read_status
 
 REFRESH_S = 0.5
 DELIVERY_TIMEOUT_S = 30.0
 API = f"/api/devices/{SITE}/{DEVICE}"
+OBSERVATIONS = f"/api/observations?site={SITE}&device={DEVICE}&trait={GROWTH}&limit=1000"
 
 console = Console(highlight=False)
 
@@ -66,7 +68,8 @@ def _watch(device: Device, fleet: Service, state_dir: Path) -> None:
                 status = read_status(state_dir)
                 if status is not None:
                     bar.update(task, **_progress(status))
-                live.update(Group(plots.show(fleet.get(f"{API}/latest")), bar))
+                plots.note_growth(fleet.get(OBSERVATIONS + (f"&since={quote(plots.newest)}" if plots.newest else "")))
+                live.update(Group(plots.show(fleet.get(f"{API}/latest")), bar, ""))
                 time.sleep(0 if ended else REFRESH_S)
             except KeyboardInterrupt:
                 device.process.terminate()

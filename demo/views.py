@@ -1,9 +1,10 @@
 """What the demo shows: the plots as they arrive, the progress, the account at the end."""
 
 import re
-from collections import defaultdict, deque
+from collections import defaultdict
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -11,8 +12,8 @@ COLUMNS = {
     "plants": ("plant_count", "{:.0f}"),
     "leaves": ("leaf_count", "{:.0f}"),
     "leaf area px²": ("projected_leaf_area", "{:,.0f}"),
-    "cover %": ("canopy_cover", "{:.1%}"),
-    "green GLI": ("green_leaf_index", "{:.2f}"),
+    "cover": ("canopy_cover", "{:.1%}"),
+    "GLI": ("green_leaf_index", "{:.2f}"),
 }
 GROWTH = "projected_leaf_area"
 STEPS = "▁▂▃▄▅▆▇█"
@@ -27,33 +28,36 @@ class PlotsView:
     """The newest observation of each plot, and how its leaf area went since the view began."""
 
     def __init__(self) -> None:
-        self._areas: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=MAX_STEPS))
-        self._seen: dict[str, str] = {}
+        self.newest: str | None = None
+        self._areas: dict[str, dict[str, float]] = defaultdict(dict)
+
+    def note_growth(self, observations: list[Document]) -> None:
+        """Remember leaf areas; one that is known already changes nothing."""
+        for observation in observations:
+            moment = observation["captured_at"]
+            self._areas[observation["plot"]][moment] = _traits(observation)[GROWTH]
+            self.newest = max(self.newest or moment, moment)
 
     def show(self, latest: list[Document]) -> Table:
         """A table of what the fleet service has now."""
-        table = Table(title=_title(latest), title_justify="left", title_style="", pad_edge=False)
+        table = Table(title=_title(latest), title_justify="left", title_style="dim", box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("plot", style="bold")
         for heading in COLUMNS:
             table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("growth", style="green", min_width=MAX_STEPS)
+        table.add_column("growth", style="green", min_width=MAX_STEPS, no_wrap=True)
         for observation in sorted(latest, key=_place)[:MAX_PLOTS]:
-            plot = observation["plot"]
-            self._note_area(observation)
-            table.add_row(plot, *_cells(observation), sparkline(list(self._areas[plot])))
+            areas = self._areas[observation["plot"]]
+            growth = sparkline([areas[moment] for moment in sorted(areas)])
+            table.add_row(observation["plot"], *_cells(observation), growth)
         return table
-
-    def _note_area(self, observation: Document) -> None:
-        plot, area = observation["plot"], _traits(observation).get(GROWTH)
-        if area is not None and self._seen.get(plot) != observation["captured_at"]:
-            self._seen[plot] = observation["captured_at"]
-            self._areas[plot].append(area)
 
 
 def sparkline(values: list[float]) -> str:
-    """A line of small bars from zero to the largest value."""
-    top = max(values, default=0.0)
-    return "".join(STEPS[round(value / top * (len(STEPS) - 1))] if top else STEPS[0] for value in values)
+    """Small bars from zero to the largest value, evenly picked if there are many."""
+    count = min(len(values), MAX_STEPS)
+    picked = [values[(index + 1) * len(values) // count - 1] for index in range(count)]
+    top = max(picked, default=0.0)
+    return "".join(STEPS[round(value / top * (len(STEPS) - 1))] if top else STEPS[0] for value in picked)
 
 
 def progress_bar() -> Progress:
@@ -63,7 +67,7 @@ def progress_bar() -> Progress:
 
 def summary_table(account: Document) -> Table:
     """Pictures, records and cost of the whole run."""
-    table = Table(show_header=False, pad_edge=False)
+    table = Table(show_header=False, box=SIMPLE_HEAD, pad_edge=False)
     table.add_column()
     table.add_column(justify="right", style="bold")
     for name in ("captured", "processed", "dropped", "failed"):
@@ -87,8 +91,8 @@ def _title(latest: list[Document]) -> str:
     if not latest:
         return "waiting for the first observation …"
     newest = max(observation["captured_at"] for observation in latest)
-    more = f", {MAX_PLOTS} shown" if len(latest) > MAX_PLOTS else ""
-    return f"as the fleet service has it: {newest[:16].replace('T', ' ')} UTC, {len(latest)} plots{more}"
+    shown = f", {MAX_PLOTS} of {len(latest)} plots" if len(latest) > MAX_PLOTS else ""
+    return f"what the fleet has, up to {newest[:16].replace('T', ' ')} UTC{shown}"
 
 
 def _place(observation: Document) -> list[tuple[int, str]]:
