@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge.contract.records import EventKind
 from edge.errors import CameraLost, CaptureError, EndOfSource
 from edge.mailbox import Mailbox
-from edge.pace import Timelapse, backoff_s
+from edge.pace import Pace, Rate, Timelapse, backoff_s
 from edge.reader import Reader
 from edge.settings import CameraSettings
 from edge.sources import FrameSource, open_source
@@ -69,13 +69,17 @@ class Camera:
         self._open_source = open_source
         self._source = open_source(settings)
         self.finite = self._source.finite
-        live_interval_s = None if self.finite else settings.interval_s
-        self._timelapse = Timelapse(live_interval_s) if live_interval_s else None
+        self._pace = _pace_of(settings, live=not self.finite)
         self._outage: Outage | None = None
         self._former: list[Reader] = []
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera-{self.name}", daemon=True)
+
+    @property
+    def total(self) -> int | None:
+        """How many pictures a file or folder holds; None if that is not known or the camera is live."""
+        return self._source.total
 
     def start(self) -> None:
         """Begin to read."""
@@ -105,7 +109,7 @@ class Camera:
         self.done.set()
 
     def _start_reader(self) -> Reader:
-        reader = Reader(self._source, self._mailbox, self._timelapse, self._wake)
+        reader = Reader(self._source, self._mailbox, self._pace, self._wake)
         reader.start()
         return reader
 
@@ -180,3 +184,10 @@ class Camera:
             self._on_event(kind, self.name, message, detail)
         except Exception:  # an event that cannot be stored must not end the camera
             log.exception("camera %s: %s could not be recorded: %s", self.name, kind.value, message)
+
+
+def _pace_of(settings: CameraSettings, *, live: bool) -> Pace | None:
+    """Files hold the pictures that are wanted already, so a time-lapse passes over nothing of them."""
+    if settings.max_fps is not None:
+        return Rate(settings.max_fps)
+    return Timelapse(settings.interval_s) if settings.interval_s is not None and live else None

@@ -1,18 +1,15 @@
 """The daemon: a device from its start to its end."""
 
-import fcntl
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from edge.device import Device, Summary
-from edge.errors import StoreError
+from edge.lock import only_daemon_in
 from edge.settings import DeviceSettings
 
-LOCK_FILE = "lock"
 STATUS_EVERY_S = 5.0
 STATUS_OF_FILES_EVERY_S = 0.5
 """Somebody watches a run over files; a daemon spares its flash."""
@@ -48,7 +45,7 @@ class Daemon:
         """
         with (
             self._stop_at_signals(),
-            _only_daemon_in(self._settings.state_dir),
+            only_daemon_in(self._settings.state_dir),
             closing(Device(self._settings)) as device,
         ):
             if self._until_end:
@@ -89,26 +86,3 @@ class Daemon:
         finally:
             for number, handler in former.items():
                 signal.signal(number, handler)
-
-
-@contextmanager
-def _only_daemon_in(state_dir: Path) -> Iterator[None]:
-    """Hold the state directory: two daemons on one outbox would give numbers twice.
-
-    Raises:
-        StoreError: another daemon holds it, or it cannot be made.
-    """
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True)
-        lock = (state_dir / LOCK_FILE).open("w", encoding="ascii")
-    except OSError as error:
-        raise StoreError(f"cannot use {state_dir}: {error}; make it a folder that this user may write to") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"another daemon works in {state_dir}; stop that one (canopy status tells its pid), or give this one a "
-                "state_dir of its own"
-            ) from None
-        yield

@@ -179,7 +179,7 @@ class Device:
             site=self._settings.site,
             device=self._settings.device,
             model=f"{package.manifest.name} {package.manifest.version}" if package else "",
-            connected=self._publisher is not None and self._publisher.connected,
+            connected=self._publisher.connected if self._publisher else None,
             cameras={camera.name: _status_of(camera) for camera in self._cameras},
             health=self._health(),
             peak_rss_bytes=peak_rss_bytes(),
@@ -203,4 +203,6 @@ class Device:
 
 
 def _status_of(camera: Camera) -> CameraStatus:
-    return CameraStatus(connected=camera.connected, outages=camera.reconnects, error=str(camera.error or ""))
+    return CameraStatus(
+        connected=camera.connected, total=camera.total, outages=camera.reconnects, error=str(camera.error or "")
+    )

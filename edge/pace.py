@@ -36,6 +36,29 @@ class Timelapse:
         return due
 
 
+class Rate:
+    """Says when a picture is due, so many times a second at most.
+
+    What was missed is not made up for: after a pause the next picture is due at once, and then one interval later.
+    """
+
+    def __init__(self, max_fps: float) -> None:
+        self._interval = timedelta(seconds=1 / max_fps)
+        self._planned: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether to take a picture now. After True, it counts as taken. A clock that was set back delays nothing."""
+        if self._planned is not None and self._planned - self._interval <= now < self._planned:
+            return False
+        late = self._planned is None or not self._planned <= now < self._planned + self._interval
+        self._planned = (now if late or self._planned is None else self._planned) + self._interval
+        return True
+
+
+Pace = Timelapse | Rate
+"""When to take pictures of a source that gives more than are wanted."""
+
+
 def backoff_s(failures: int, longest_s: float) -> float:
     """How long to wait after so many failures in a row: exponential, with full jitter.
 

@@ -9,10 +9,11 @@ from typing import TypeVar
 from edge.clock import utc_now
 from edge.errors import CameraLost, CaptureError, FrameUnreadable
 from edge.mailbox import Mailbox, Picture
-from edge.pace import Timelapse
+from edge.pace import Pace
 from edge.sources import FrameSource
 
 T = TypeVar("T")
+NAP_S = 0.01
 
 log = logging.getLogger(__name__)
 
@@ -20,24 +21,22 @@ log = logging.getLogger(__name__)
 class Reader(threading.Thread):
     """Opens ``source``, puts its pictures into ``mailbox`` until it ends or is let go, and closes it.
 
-    With a time-lapse it passes over the pictures between two slots instead of sleeping: so the picture of a slot is
-    fresh and not one that waited in a buffer since the last slot, and a lost camera is noticed at once.
+    With a pace it passes over a live camera's pictures until one is due instead of sleeping: so that one is fresh and
+    has not waited in a buffer, and a lost camera is noticed at once. Files wait, and nothing of them is passed over.
 
     Attributes:
         finished: it will do nothing more; ``error`` says why, None that it was let go or the mailbox closed.
         seen: the source gave a picture, read or passed over.
     """
 
-    def __init__(
-        self, source: FrameSource, mailbox: Mailbox, timelapse: Timelapse | None, wake: threading.Event
-    ) -> None:
+    def __init__(self, source: FrameSource, mailbox: Mailbox, pace: Pace | None, wake: threading.Event) -> None:
         super().__init__(name=f"read-{source.camera_id}", daemon=True)
         self.source = source
         self.finished = False
         self.seen = False
         self.error: CaptureError | None = None
         self._mailbox = mailbox
-        self._timelapse = timelapse
+        self._pace = pace
         self._wake = wake
         self._wanted = True
         self._delivering = threading.Lock()
@@ -71,10 +70,12 @@ class Reader(threading.Thread):
         with self.source:
             self._busy_since_s = None
             while self._wanted:
-                if self._timelapse is not None and not self._timelapse.is_due(utc_now()):
-                    self._timed(self.source.skip)
-                else:
+                if self._pace is None or self._pace.is_due(utc_now()):
                     self._deliver(self._timed(self._read))
+                elif self.source.finite:
+                    time.sleep(NAP_S)
+                else:
+                    self._timed(self.source.skip)
 
     def _timed(self, task: Callable[[], T]) -> T:
         self._busy_since_s = time.monotonic()

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError, model_validator
 
+from edge.address import public_address
 from edge.contract.message import Name
 from edge.errors import ConfigError
 
 MAX_FILE_BYTES = 1_000_000
+SECRETS = ("password", "url")
+"""Settings whose values are never shown."""
 
 
 class Settings(BaseModel):
@@ -86,7 +89,8 @@ class RtspSource(Settings):
     """A network camera."""
 
     kind: Literal["rtsp"] = "rtsp"
-    url: Annotated[str, Field(pattern=r"^rtsps?://")]
+    url: Annotated[str, Field(pattern=r"^rtsps?://"), PlainSerializer(public_address)]
+    """May hold a user and a password; they are used, and never written out again."""
 
 
 SourceSettings = Annotated[FolderSource | VideoSource | V4l2Source | RtspSource, Field(discriminator="kind")]
@@ -114,11 +118,19 @@ class CameraSettings(Settings):
     name: Name
     source: SourceSettings
     interval_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
-    """Time-lapse: one picture every so many seconds, aligned to the wall clock; absent: every picture it gives."""
+    """Time-lapse of a live camera: one picture every so many seconds, aligned to the wall clock."""
+    max_fps: Annotated[float, Field(gt=0, le=240)] | None = None
+    """Read no faster than this; absent, with no ``interval_s`` either: every picture that the source gives."""
     plots: PlotSettings | None = None
     quality: QualitySettings = QualitySettings()
     read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 15.0
     reconnect_max_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+    @model_validator(mode="after")
+    def _one_pace(self) -> "CameraSettings":
+        if self.interval_s is not None and self.max_fps is not None:
+            raise ValueError("interval_s and max_fps exclude each other: a time-lapse, or every picture up to a rate")
+        return self
 
 
 class InferenceSettings(Settings):
@@ -217,7 +229,8 @@ def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in problem["loc"]) or "file"
-        found = "" if problem["type"] == "missing" or "password" in place else f" (found {problem['input']!r:.80})"
+        hidden = problem["type"] == "missing" or place.endswith(SECRETS)
+        found = "" if hidden else f" (found {problem['input']!r:.80})"
         lines.append(f"  {place}: {problem['msg']}{found}")
     return "\n".join(lines)
 

@@ -1,6 +1,5 @@
 """What the running daemon tells the technician: one small file, replaced as a whole every few seconds."""
 
-import os
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -17,6 +16,7 @@ class CameraStatus(Wire):
     """One camera as its thread sees it."""
 
     connected: bool
+    total: int | None = Field(None, description="pictures that a file or folder holds")
     outages: int = 0
     error: str = ""
 
@@ -29,7 +29,7 @@ class Status(Wire):
     site: str
     device: str
     model: str
-    connected: bool = Field(description="whether the broker is reached")
+    connected: bool | None = Field(description="whether the broker is reached; None if there is none")
     cameras: dict[str, CameraStatus]
     health: Health
     peak_rss_bytes: int
@@ -57,14 +57,3 @@ def read_status(state_dir: Path) -> Status | None:
         return None
     except (OSError, ValidationError) as error:
         raise CanopyError(f"cannot read {path}: {error}") from error
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process of that number is there."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

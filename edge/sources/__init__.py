@@ -27,6 +27,7 @@ class FrameSource(ABC):
         camera_id: the camera's name in the configuration.
         next_frame_id: the number that the next picture read will have. Setting it lets a camera that was opened again
             go on counting.
+        total: how many pictures an open source holds, as far as it knows before reading them; None if it has no end.
     """
 
     finite: ClassVar[bool]
@@ -34,6 +35,7 @@ class FrameSource(ABC):
     def __init__(self, camera_id: str) -> None:
         self.camera_id = camera_id
         self.next_frame_id = 0
+        self.total: int | None = None
 
     @abstractmethod
     def open(self) -> None:

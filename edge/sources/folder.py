@@ -61,6 +61,7 @@ class Folder(FrameSource):
             )
         if len(files) > MAX_ENTRIES:
             raise CaptureError(f"{self._path} of camera {self.camera_id} holds over {MAX_ENTRIES} files; split it")
+        self.total = len(files)
         self._rest = iter(sorted(Photo(_taken_at(file), file) for file in files))
 
     def _step(self) -> datetime:

@@ -3,7 +3,6 @@
 import os
 from abc import abstractmethod
 from datetime import datetime
-from urllib.parse import urlsplit
 
 # Both are read by OpenCV when it first opens a stream. Its own messages would show addresses with their passwords.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.address import public_address
 from edge.clock import utc_now
 from edge.errors import CameraLost, CaptureError
 from edge.settings import RtspSource, V4l2Source
@@ -131,16 +131,3 @@ class Rtsp(Stream):
             f"{self.label} of camera {self.camera_id} does not open; see that it is on and reachable, and that "
             "the address, user and password in the configuration work in a player such as VLC"
         )
-
-
-def public_address(url: str) -> str:
-    """What of a camera's address may be shown: scheme, host and port. Makers put passwords in all other places."""
-    scheme = url.partition("://")[0]
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return f"{scheme}://"
-    if "@" in url[url.index(parts.netloc) + len(parts.netloc) :]:  # a password with a slash: this is not the host
-        return f"{scheme}://"
-    return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"

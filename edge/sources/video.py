@@ -35,6 +35,7 @@ class Video(Stream):
         super().open()
         self._stepped = 0
         self._announced = int(self._opened().get(cv2.CAP_PROP_FRAME_COUNT))
+        self.total = self._announced if self._announced > 0 else None
         self._started_at = self._find_start()
         self._interval_s = self._settings.interval_s or self._find_interval_s()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.pace import FIRST_RETRY_S, Timelapse, backoff_s, slot_after
+from edge.pace import FIRST_RETRY_S, Rate, Timelapse, backoff_s, slot_after
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 
@@ -88,3 +88,21 @@ def test_waits_grow_to_the_longest_and_are_spread():
 
 def test_endless_failures_do_not_overflow():
     assert 0 <= backoff_s(10**9, 60) <= 60
+
+
+@given(st.lists(st.floats(0, 0.4), min_size=1, max_size=200), st.floats(0.5, 60))
+def test_no_three_pictures_are_taken_within_one_interval(waits_s, max_fps):
+    rate, now, taken = Rate(max_fps), NOON, []
+    for wait_s in waits_s:
+        if rate.is_due(now):
+            taken.append(now)
+        now += timedelta(seconds=wait_s)
+    for first, third in zip(taken, taken[2:], strict=False):  # two may be nearer: the first of them was late
+        assert third - first >= timedelta(seconds=0.999 / max_fps)
+
+
+def test_a_rate_goes_on_at_once_after_a_pause_and_after_the_clock_was_set_back():
+    rate = Rate(2)
+    assert [rate.is_due(NOON + timedelta(seconds=s)) for s in (0, 0.4, 0.5, 9, 9.1, 9.5)] == [1, 0, 1, 1, 0, 1]
+    assert rate.is_due(NOON - timedelta(hours=1))
+    assert not rate.is_due(NOON - timedelta(hours=1) + timedelta(seconds=0.1))

@@ -5,7 +5,7 @@ import pytest
 from edge.errors import CameraLost
 from edge.settings import CameraSettings
 from edge.sources import open_source
-from edge.sources.stream import public_address
+from edge.address import public_address
 
 
 @pytest.mark.parametrize(

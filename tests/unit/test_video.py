@@ -10,7 +10,7 @@ import pytest
 
 from edge.errors import CaptureError
 from edge.settings import CameraSettings
-from edge.sources import FrameSource, open_source
+from edge.sources import FrameSource, open_source, stream  # noqa: F401 - before OpenCV opens its first video
 from tests.sim.camera import read_all
 
 COUNT = 12

@@ -1,0 +1,69 @@
+"""Observations as tidy CSV: one line for each trait, and one for each observation that has none."""
+
+import csv
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from edge.errors import ConfigError
+from edge.stored import StoredRecord
+
+HEADINGS = (
+    "captured_at", "camera", "plot", "frame_id", "outcome", "quality", "trait", "value", "unit", "method", "model",
+    "calibration", "error", "clock_ok", "epoch", "seq", "delivered",
+)  # fmt: skip
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+Cell = str | int | float | bool
+
+
+def write_csv(observations: Iterable[StoredRecord], file: TextIO) -> int:
+    """Write a heading and the lines; return how many lines. Missing is never zero: no trait leaves its cells empty."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(HEADINGS)
+    count = 0
+    for observation in observations:
+        for line in _lines(observation):
+            writer.writerow([_harmless(cell) for cell in line])
+            count += 1
+    return count
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[TextIO]:
+    """A file that takes the place of ``path`` when all of it is written; ``-`` is stdout.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    if str(path) == "-":
+        yield sys.stdout
+        return
+    fresh = path.with_name(f".{path.name}.part")
+    try:
+        with fresh.open("w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise ConfigError(f"cannot write {path}: {error}; name another file with --output") from error
+
+
+def _lines(observation: StoredRecord) -> Iterator[list[Cell]]:
+    record = observation.content
+    head = [record["clock"]["at"], record["camera"], record["plot"], record["frame_id"], record["outcome"]]
+    head.append("+".join(record["quality"]))
+    tail = [record.get(name) or "" for name in ("model", "calibration", "error")]
+    tail += [record["clock"]["clock_ok"], observation.epoch, observation.seq, observation.delivered]
+    for trait in record["traits"] or [{}]:
+        yield [*head, *(trait.get(name, "") for name in ("trait", "value", "unit", "method")), *tail]
+
+
+def _harmless(cell: Cell) -> Cell:
+    """A spreadsheet takes a text that begins like a formula for one; an apostrophe tells it not to (OWASP)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell

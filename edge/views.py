@@ -1,0 +1,214 @@
+"""What the technician sees, in 80 columns."""
+
+from datetime import datetime, timezone
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edge.address import public_address
+from edge.contract.messages import Tally
+from edge.settings import CameraSettings, DeviceSettings, GridPlots, RtspSource
+from edge.status import Status
+from edge.stored import StoredRecord
+from edge.stream import OutboxStats
+
+OLD_STATUS_S = 30.0
+BROKER = {
+    True: Text("connected"),
+    False: Text("not connected; results wait on the disk", "red"),
+    None: Text("none configured; results stay here"),
+}
+CALM = {"started", "stopped", "camera_back"}
+MAIN_TRAITS = {
+    "plant_count": "plants {:.0f}",
+    "leaf_count": "leaves {:.0f}",
+    "fruit_count": "fruit {:.0f}",
+    "projected_leaf_area": "{:,.0f} px²",
+}
+
+
+def status_view(status: Status, budget_bytes: int, *, running: bool) -> RenderableType:
+    """How the daemon does."""
+    now = datetime.now(timezone.utc)
+    facts = _facts()
+    facts.add_row("device", f"{status.site}/{status.device}")
+    facts.add_row("daemon", _presence(status, now, running=running))
+    facts.add_row("model", status.model or Text("none usable; see the log", "red"))
+    facts.add_row("broker", BROKER[status.connected])
+    health = status.health
+    waiting = health.last_seq - health.watermark
+    facts.add_row("outbox", f"{waiting:,} wait for the fleet, {size(health.outbox_bytes)} of {size(budget_bytes)}")
+    facts.add_row("step", f"{_ms(health.step_p50_ms)} median, {_ms(health.step_p95_ms)} at the 95th percentile")
+    facts.add_row("memory", f"{size(health.rss_bytes)} now, {size(status.peak_rss_bytes)} at most")
+    facts.add_row("disk", f"{size(health.disk_free_bytes)} free")
+    if health.temperatures_c:
+        warm = sorted(health.temperatures_c.items(), key=lambda each: -each[1])[:4]
+        facts.add_row("temperature", ", ".join(f"{name} {degrees:.0f} °C" for name, degrees in warm))
+    return Group(facts, _cameras(status))
+
+
+def stats_view(stats: OutboxStats, budget_bytes: int) -> RenderableType:
+    """What the outbox holds."""
+    facts = _facts()
+    facts.add_row("records", f"{stats.entries:,} stored, {stats.undelivered:,} of them wait for the fleet")
+    facts.add_row("oldest waiting", "none" if stats.oldest_undelivered_s is None else age(stats.oldest_undelivered_s))
+    facts.add_row("given up", f"{stats.dropped:,} records, {stats.gaps:,} gaps in the log")
+    facts.add_row("numbers", f"last {stats.last_seq:,}, the fleet has all up to {stats.watermark:,}")
+    facts.add_row("epoch", stats.epoch)
+    facts.add_row("size", f"{size(stats.bytes)} of {size(budget_bytes)}; the file has {size(stats.file_bytes)}")
+    return Group(facts, _tallies(stats.tallies)) if stats.tallies else facts
+
+
+def records_view(records: list[StoredRecord]) -> RenderableType:
+    """One line for each record, newest last; ✓ marks what the fleet has."""
+    if not records:
+        return "nothing yet"
+    table = _table("number", "time (UTC)", "", "of", "record")
+    table.columns[0].justify = "right"
+    for record in records:
+        sent = Text("✓", "green") if record.delivered else Text("·", "dim")
+        table.add_row(_numbers(record), record.content["clock"]["at"][:19].replace("T", " "), sent, *_story(record))
+    return table
+
+
+def settings_view(settings: DeviceSettings, model: str) -> RenderableType:
+    """What a configuration means."""
+    facts = _facts()
+    facts.add_row("device", f"{settings.site}/{settings.device}")
+    facts.add_row("state", str(settings.state_dir))
+    facts.add_row("model", f"{model}, precision {settings.inference.precision}, threads {settings.inference.threads}")
+    facts.add_row("outbox", f"{size(settings.outbox.max_bytes)} at most")
+    mqtt = settings.mqtt
+    facts.add_row("broker", f"{mqtt.host}:{mqtt.port}, MQTT {mqtt.protocol}" if mqtt else "none: results stay here")
+    table = _table("camera", "source", "pictures", "plots")
+    for camera in settings.cameras:
+        table.add_row(camera.name, _source(camera), _pace(camera), _plots(camera))
+    return Group(facts, table)
+
+
+def summary_view(summary: dict[str, Any]) -> RenderableType:
+    """What a run came to."""
+    facts = _facts()
+    names = ("captured", "processed", "dropped", "failed")
+    facts.add_row("pictures", ", ".join(f"{summary[name]:,} {name}" for name in names))
+    facts.add_row("records", f"{summary['appended']:,} appended, {summary['delivered']:,} delivered")
+    facts.add_row("step", f"{_ms(summary['step_p50_ms'])} median, {_ms(summary['step_p95_ms'])} at the 95th percentile")
+    facts.add_row("memory", f"{size(summary['peak_rss_bytes'])} at most")
+    return facts
+
+
+def size(count_bytes: float | None) -> str:
+    """A number of bytes with its unit, in powers of 1,000."""
+    if count_bytes is None:
+        return "unknown"
+    for unit in ("B", "kB", "MB"):
+        if count_bytes < 1000:
+            return f"{count_bytes:.0f} {unit}"
+        count_bytes /= 1000
+    return f"{count_bytes:.1f} GB"
+
+
+def age(duration_s: float) -> str:
+    """A duration in its two largest units."""
+    minutes, hours, days = duration_s / 60, duration_s / 3600, duration_s / 86400
+    if minutes < 1:
+        return f"{max(0, duration_s):.0f} s"
+    if hours < 1:
+        return f"{minutes:.0f} min"
+    return f"{hours:.0f} h {minutes % 60:.0f} min" if days < 1 else f"{days:.0f} d {hours % 24:.0f} h"
+
+
+def _facts() -> Table:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    return facts
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _presence(status: Status, now: datetime, *, running: bool) -> Text:
+    told_s = (now - status.health.at).total_seconds()
+    if not running:
+        return Text(f"not running; last heard of {age(told_s)} ago", "red")
+    since = age((now - status.started_at).total_seconds())
+    if told_s > OLD_STATUS_S:
+        return Text(f"pid {status.pid} is there but has said nothing for {age(told_s)}", "red")
+    return Text(f"runs as pid {status.pid} since {since}")
+
+
+def _cameras(status: Status) -> Table:
+    table = _counting_table("outages", "now")
+    for name, camera in status.cameras.items():
+        now = Text("gives pictures", "green") if camera.connected else Text(camera.error or "no pictures", "red")
+        table.add_row(name, *_counts(status.health.frames.get(name, Tally())), f"{camera.outages:,}", now)
+    return table
+
+
+def _tallies(tallies: dict[str, Tally]) -> Table:
+    table = _counting_table()
+    for camera, tally in tallies.items():
+        table.add_row(camera, *_counts(tally))
+    return table
+
+
+def _counting_table(*more: str) -> Table:
+    table = _table("camera", "captured", "processed", "dropped", "failed", *more)
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    return table
+
+
+def _counts(tally: Tally) -> list[str]:
+    return [f"{count:,}" for count in (tally.captured, tally.processed, tally.dropped, tally.failed)]
+
+
+def _numbers(record: StoredRecord) -> str:
+    return str(record.seq) if record.first_seq is None else f"{record.first_seq}–{record.seq}"
+
+
+def _story(record: StoredRecord) -> tuple[str, Text]:
+    """Of what a record tells, and what."""
+    content = record.content
+    if record.kind == "event":
+        return content.get("camera") or "device", Text(content["message"], "" if content["kind"] in CALM else "red")
+    where = f"{content['camera']}/{content['plot']}"
+    if content["outcome"] == "measured":
+        return where, Text(_main_traits(content["traits"]))
+    why = content["error"] or ", ".join(content["quality"])
+    return where, Text(content["outcome"].replace("_", " ") + (f": {why}" if why else ""), "yellow")
+
+
+def _main_traits(traits: list[dict[str, Any]]) -> str:
+    values = {trait["trait"]: trait["value"] for trait in traits}
+    return ", ".join(form.format(values[name]) for name, form in MAIN_TRAITS.items() if name in values)
+
+
+def _ms(duration_ms: float | None) -> str:
+    return "–" if duration_ms is None else f"{duration_ms:.1f} ms"
+
+
+def _source(camera: CameraSettings) -> str:
+    """Where pictures come from, without the password that a camera's address may hold."""
+    source = camera.source
+    where = public_address(source.url) if isinstance(source, RtspSource) else getattr(source, "path", None)
+    return f"{source.kind} {where if where is not None else getattr(source, 'device', '')}"
+
+
+def _pace(camera: CameraSettings) -> str:
+    return f"every {age(camera.interval_s)}" if camera.interval_s else "all it gives"
+
+
+def _plots(camera: CameraSettings) -> str:
+    plots = camera.plots
+    if plots is None:
+        return "the whole picture"
+    return f"{plots.rows} x {plots.columns}" if isinstance(plots, GridPlots) else f"{len(plots.outlines)} outlines"
