@@ -12,11 +12,17 @@ CLIP: dict[str, Any] = {
     "source": {
         "kind": "video",
         "path": str(HERE / "tray.mp4"),
-        "started_at": "2026-05-01T06:00:00+00:00",
+        "started_at": "2026-05-01T00:00:00+00:00",
         "interval_s": 10_800,
     },
     "max_fps": 6,
-    "plots": {"kind": "grid", "rows": 3, "columns": 5},
+    "plots": {
+        "kind": "grid",
+        "rows": 3,
+        "columns": 5,
+        "top_left": [0.0546875, 0.025],
+        "bottom_right": [0.9453125, 0.975],
+    },
 }
 
 

@@ -54,6 +54,22 @@ def render(run: Run, config: ConfigFile = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
+def timelapse(
+    out: Annotated[Path, typer.Argument(help="The MP4 to write; its ground truth goes beside it.")],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another tray.")] = 3,
+    days: Annotated[float, typer.Option(min=0.1, max=60, help="How long it grows.")] = 15,
+    step_h: Annotated[float, typer.Option(min=0.05, max=24, help="Hours between pictures.")] = 3,
+) -> None:
+    """Render a tray of 15 pots that grows, day and night, as a video."""
+    from training.clip import write_clip  # noqa: PLC0415
+    from training.synthetic import Tray  # noqa: PLC0415
+
+    with _errors_end_with_their_code():
+        for _ in track(write_clip(out, seed, Tray(), days, step_h), out.name, total=round(days * 24 / step_h)):
+            pass
+
+
+@app.command()
 def fit(
     run: Run,
     config: ConfigFile = DEFAULT_CONFIG,

@@ -2,10 +2,10 @@
 
 import pytest
 
+from edge.address import public_address
 from edge.errors import CameraLost
 from edge.settings import CameraSettings
 from edge.sources import open_source
-from edge.address import public_address
 
 
 @pytest.mark.parametrize(

@@ -2,5 +2,6 @@
 
 from training.synthetic.rosettes import render_rosettes
 from training.synthetic.scene import Scene
+from training.synthetic.timelapse import Moment, Tray, render_timelapse
 
-__all__ = ["Scene", "render_rosettes"]
+__all__ = ["Moment", "Scene", "Tray", "render_rosettes", "render_timelapse"]

@@ -1,5 +1,6 @@
 """Rosettes: leaves around a stem in the golden angle, older ones longer and lower (Vogel 1979)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -95,6 +96,25 @@ def paint_plant(rng: np.random.Generator, canvas: Canvas, y: float, x: float, ra
     reach_px = int(min(6, radius_px * 0.06))
     for leaf in grow(rng, radius_px):
         _Brush(rng, canvas, leaf, (x, y), reach_px).paint(canvas.add_leaf(plant), colour, petiole_px, shadow)
+
+
+def paint_leaves(
+    rngs: Sequence[np.random.Generator],
+    canvas: Canvas,
+    stem: tuple[float, float],
+    leaves: Sequence[Leaf],
+    colour: Colour,
+    shadow: Shadow,
+) -> None:
+    """Paint given leaves, lowest first, on a stem at (y, x).
+
+    Each leaf has a generator of its own: the same one gives it the same look when it is painted again, larger.
+    """
+    plant = canvas.add_plant(*stem)
+    radius_px = max(leaf.length_px for leaf in leaves)
+    for rng, leaf in zip(rngs, leaves, strict=True):
+        brush = _Brush(rng, canvas, leaf, (stem[1], stem[0]), int(min(6, radius_px * 0.06)))
+        brush.paint(canvas.add_leaf(plant), colour, max(1, round(radius_px * 0.025)), shadow)
 
 
 class _Brush:
