@@ -81,11 +81,10 @@ def run(
     )
     with _errors_told():
         from edge.daemon import Daemon
-        from edge.views import summary_view
 
         settings = _settings(config)
         summary = asdict(Daemon(settings, until_end=until_end).run())
-        _print(summary, as_json, lambda: summary_view(summary))
+        _print(summary, as_json, lambda: _summary_view(summary))
         missing = summary["appended"] - summary["delivered"]
         if until_end and settings.mqtt and missing:
             raise DeliveryError(
@@ -187,6 +186,12 @@ def _errors_told() -> Iterator[None]:
     except CanopyError as error:
         typer.secho(f"canopy: {error}", fg="red", err=True)
         raise typer.Exit(error.exit_code) from error
+
+
+def _summary_view(summary: dict[str, Any]) -> "RenderableType":
+    from edge.views import summary_view
+
+    return summary_view(summary)
 
 
 def _settings(config: Path) -> "DeviceSettings":

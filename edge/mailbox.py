@@ -53,15 +53,14 @@ class Mailbox:
             self._fill(picture)
             return True
 
-    def put_when_free(self, picture: Picture) -> bool:
-        """Leave ``picture`` in its camera's slot as soon as that is free, so nothing is lost. False: it is refused."""
-        camera = picture.camera_id
+    def wait_free(self, camera: str) -> bool:
+        """Wait until the slot of ``camera`` is free, so that what is put next overwrites nothing. False: it is refused.
+
+        To be asked before a file's next picture is decoded: large pictures do not pile up.
+        """
         with self._changed:
             self._changed.wait_for(lambda: camera not in self._slots or self._refuses(camera))
-            if self._refuses(camera):
-                return False
-            self._fill(picture)
-            return True
+            return not self._refuses(camera)
 
     def take(self, timeout_s: float) -> Picture | None:
         """Take the picture that has waited longest; None if none came in time, or at once if none will come."""

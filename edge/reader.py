@@ -71,7 +71,7 @@ class Reader(threading.Thread):
             self._busy_since_s = None
             while self._wanted:
                 if self._pace is None or self._pace.is_due(utc_now()):
-                    self._deliver(self._timed(self._read))
+                    self._read_and_put()
                 elif self.source.finite:
                     time.sleep(NAP_S)
                 else:
@@ -92,9 +92,10 @@ class Reader(threading.Thread):
         except FrameUnreadable as broken:
             return broken
 
-    def _deliver(self, picture: Picture) -> None:
-        if self.source.finite:
-            self._wanted = self._mailbox.put_when_free(picture)
+    def _read_and_put(self) -> None:
+        if self.source.finite and not self._mailbox.wait_free(self.source.camera_id):
+            self._wanted = False
             return
+        picture = self._timed(self._read)
         with self._delivering:
             self._wanted = self._wanted and self._mailbox.put(picture)

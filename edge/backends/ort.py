@@ -51,6 +51,7 @@ def _open_session(path: Path, threads: int) -> "onnxruntime.InferenceSession":
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_mem_pattern = False  # one block for all tensors is larger than their blocks, and no faster
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _ERRORS_ONLY
     onnxruntime.disable_telemetry_events()

@@ -20,6 +20,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 MAX_ENTRIES = 1_000_000
 MAX_FILE_BYTES = 256 * 2**20
+STRIP_PX = 64
 
 
 class Photo(NamedTuple):
@@ -121,8 +122,12 @@ def _pixels(file: BinaryIO) -> NDArray[np.uint8]:
     with Image.open(file, formats=FORMATS) as image:
         check_size(width_px=image.width, height_px=image.height)
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I;16"):
-            grey = (np.asarray(upright) >> 8).astype(np.uint8)
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode.startswith("I;16"):
+            grey = (np.asarray(image) >> 8).astype(np.uint8)
             return np.repeat(grey[..., None], 3, axis=2)
-        return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
+        pixels = np.empty((image.height, image.width, 3), np.uint8)
+        for top in range(0, image.height, STRIP_PX):  # a camera's picture is large: no copy of the whole is made
+            strip = image.crop((0, top, image.width, min(top + STRIP_PX, image.height)))
+            pixels[top : top + STRIP_PX] = np.asarray(strip.convert("RGB"))[..., ::-1]
+        return pixels

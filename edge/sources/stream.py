@@ -4,8 +4,10 @@ import os
 from abc import abstractmethod
 from datetime import datetime
 
-# Both are read by OpenCV when it first opens a stream. Its own messages would show addresses with their passwords.
+# All are read by OpenCV when it first opens a stream. Its own messages would show addresses with their passwords, and
+# each thread of the decoder would hold a picture of its own.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_FFMPEG_THREADS", "1")
 os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
 
 import cv2

@@ -90,7 +90,8 @@ def test_counts_add_up_at_each_moment_under_threads(mailbox):
 def test_waiting_for_the_slot_loses_nothing(mailbox):
     def fill() -> None:
         for number in range(200):
-            mailbox.put_when_free(frame("file", number))
+            assert mailbox.wait_free("file")
+            assert mailbox.put(frame("file", number))
         mailbox.close()
 
     thread = threading.Thread(target=fill)
@@ -106,10 +107,10 @@ def test_waiting_for_the_slot_loses_nothing(mailbox):
 
 
 @pytest.mark.parametrize("end", [Mailbox.close, lambda mailbox: mailbox.refuse("file")])
-def test_a_waiting_put_gives_up_when_its_camera_is_refused(mailbox, end):
+def test_waiting_for_the_slot_ends_when_its_camera_is_refused(mailbox, end):
     mailbox.put(frame("file", 0))
     accepted: list[bool] = []
-    thread = threading.Thread(target=lambda: accepted.append(mailbox.put_when_free(frame("file", 1))))
+    thread = threading.Thread(target=lambda: accepted.append(mailbox.wait_free("file")))
     thread.start()
     end(mailbox)
     thread.join(SOON_S)
