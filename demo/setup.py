@@ -1,5 +1,6 @@
 """The two configuration files of the demo."""
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ CLIP: dict[str, Any] = {
     "source": {
         "kind": "video",
         "path": str(HERE / "tray.mp4"),
-        "started_at": "2026-05-01T00:00:00+00:00",
         "interval_s": 10_800,
     },
     "max_fps": 6,
@@ -40,7 +40,7 @@ def write_fleet_config(state: Path) -> Path:
 
 def write_device_config(state: Path, source: str | None, mqtt_port: int) -> Path:
     """A device on the bundled clip, or on ``source``: then the whole picture is one plot, for we know of none."""
-    camera = CLIP if source is None else {"name": "camera", "source": parse_source(source)}
+    camera = _clip_until_today() if source is None else {"name": "camera", "source": parse_source(source)}
     return _write(
         state / "device.yaml",
         {
@@ -69,6 +69,12 @@ def parse_source(text: str) -> dict[str, Any]:
         return {"kind": "v4l2", "device": text}
     path = Path(text).expanduser().resolve()
     return {"kind": "folder" if path.is_dir() else "video", "path": str(path)}
+
+
+def _clip_until_today() -> dict[str, Any]:
+    """The clip as if its 15 days had ended last midnight."""
+    today = datetime.now(timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    return {**CLIP, "source": {**CLIP["source"], "started_at": (today - timedelta(days=15)).isoformat()}}
 
 
 def _write(path: Path, tree: dict[str, Any]) -> Path:

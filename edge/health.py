@@ -45,8 +45,16 @@ def temperatures_c(thermal: Path = THERMAL) -> dict[str, float]:
 
 
 def hardware() -> str:
-    """What this machine calls itself: the board's model on Arm, else processor and system."""
+    """What this machine calls itself: the board's model on Arm, the processor's elsewhere."""
     try:
         return Path("/proc/device-tree/model").read_text(encoding="utf-8").strip("\0\n ")
     except (OSError, UnicodeDecodeError):
-        return f"{platform.machine()} {platform.system()} {platform.release()}"
+        return _processor() or f"{platform.machine()} {platform.system()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
