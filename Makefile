@@ -38,7 +38,7 @@ test-slow: $(EVERYTHING)
 
 test-device:
 	@$(MAKE) --no-print-directory VENV=.venv-device .venv-device/.installed-edge+test
-	@.venv-device/bin/python -m pytest -m "not slow" tests/device $(PYTEST)
+	@.venv-device/bin/python -m pytest --device --numprocesses 2 $(PYTEST)
 
 check: $(EVERYTHING) $(VENV)/.installed-check
 	@$(BIN)/ruff check .

@@ -1,5 +1,37 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and ``--device``, which leaves out what a device's packages cannot run."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
 
 from tests.sim.mosquitto import mosquitto
 
 __all__ = ["mosquitto"]
+
+NOT_ON_A_DEVICE = {
+    *("torch", "lightning", "onnxscript", "onnxslim"),
+    *("amqtt", "fastapi", "jinja2", "sqlalchemy", "uvicorn"),
+}
+"""What tests of training, export and fleet import, and no test of the device."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", action="store_true", help="skip test files that import what a device does not have")
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    return DeviceModule.from_parent(parent, path=module_path) if parent.config.getoption("device") else None
+
+
+class DeviceModule(pytest.Module):
+    """A test file that is skipped, with its name, if it imports what a device does not have."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            return super().collect()
+        except self.CollectError as error:
+            cause = error.__cause__
+            if isinstance(cause, ModuleNotFoundError) and cause.name in NOT_ON_A_DEVICE:
+                pytest.skip(f"{self.nodeid} needs {cause.name}, which a device does not have")
+            raise

@@ -175,10 +175,10 @@ class Network(RuleBasedStateMachine):
         assert not hasattr(self, "stored") or max(self.stored, default=0) <= self.last_seq
 
     def turn(self) -> Chunk | None:
-        live_waits = self.delivery._live_sent < self.last_seq and self.delivery._live_unproved == 0
         chunk = self.delivery.next(self.watermark, self.last_seq, self.now_s)
+        live_waits = self.delivery._live_sent < self.last_seq and self.delivery._live_unproved == 0
         if chunk is None:
-            assert not live_waits or self.delivery._live_sent == self.last_seq
+            assert not live_waits
             return None
         assert self.watermark <= chunk.after < chunk.upto <= self.last_seq
         assert 1 <= chunk.limit <= self.settings.batch_records
