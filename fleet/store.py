@@ -37,7 +37,14 @@ class Store:
             StoreUnusable: it is damaged, or another release wrote it.
         """
         self._engine = _open_engine(url)
-        name = self._engine.url.render_as_string(hide_password=True)
+        try:
+            self._adopt(self._engine.url.render_as_string(hide_password=True))
+        except BaseException:
+            self.close()
+            raise
+
+    def _adopt(self, name: str) -> None:
+        """Make what tables are missing, and refuse another release's."""
         with _mapped(name), self._begin() as connection:
             schema.metadata.create_all(connection)
             versions = set(connection.execute(select(schema.schema_versions.c.version)).scalars())
