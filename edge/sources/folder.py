@@ -19,8 +19,11 @@ from edge.sources.phototime import day_in_name, time_in_exif, time_in_name
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 MAX_ENTRIES = 1_000_000
+WIDE_MODES = ("I", "F")
 MAX_FILE_BYTES = 256 * 2**20
 STRIP_PX = 64
+
+Image.MAX_IMAGE_PIXELS = None  # check_size refuses large pictures by their headers, and says what is allowed
 
 
 class Photo(NamedTuple):
@@ -126,6 +129,8 @@ def _pixels(file: BinaryIO) -> NDArray[np.uint8]:
         if image.mode.startswith("I;16"):
             grey = (np.asarray(image) >> 8).astype(np.uint8)
             return np.repeat(grey[..., None], 3, axis=2)
+        if image.mode in WIDE_MODES:
+            raise ValueError("its pixels have 32 bits, and nothing says which value is white; save it with 8 or 16")
         pixels = np.empty((image.height, image.width, 3), np.uint8)
         for top in range(0, image.height, STRIP_PX):  # a camera's picture is large: no copy of the whole is made
             strip = image.crop((0, top, image.width, min(top + STRIP_PX, image.height)))

@@ -1,6 +1,7 @@
 """Broken picture files: each is a failed reading with its time and number, and the next one is read."""
 
 import contextlib
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import edge.sources.folder
 from edge.errors import EndOfSource, FrameUnreadable
@@ -21,6 +23,12 @@ PICTURE = np.random.default_rng(5).integers(0, 256, (120, 160, 3), np.uint8)
 
 def encoded(suffix: str) -> bytes:
     return cv2.imencode(suffix, PICTURE)[1].tobytes()
+
+
+def saved(image: Image.Image, kind: str) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
 
 
 def png_of_size(width_px: int, height_px: int) -> bytes:
@@ -69,9 +77,13 @@ def test_a_truncated_picture_is_a_failed_reading_not_a_crash(tmp_path, suffix, s
         ("a.jpg", b"Greenhouse 4: water twice a day\n" * 9, "cannot identify"),
         ("a.png", png_of_size(0, 10), "cannot be read"),
         ("a.png", png_of_size(9000, 10), "9000 x 10 px"),
-        ("a.png", png_of_size(60_000, 60_000), "exceeds limit|60000 x 60000 px"),
+        ("a.png", png_of_size(12_000, 12_000), "12000 x 12000 px; allowed"),
+        ("a.png", png_of_size(60_000, 60_000), "60000 x 60000 px; allowed"),
+        ("a.png", saved(Image.new("P", (9, 9)), "GIF"), "cannot identify"),
+        ("a.tif", saved(Image.new("I", (9, 9), 70_000), "TIFF"), "32 bits.*save it with 8 or 16"),
+        ("a.tif", saved(Image.new("F", (9, 9), 0.5), "TIFF"), "32 bits.*save it with 8 or 16"),
     ],
-    ids=["empty", "text", "no-width", "too-wide", "bomb"],
+    ids=["empty", "text", "no-width", "too-wide", "large", "bomb", "gif", "32-bit", "float"],
 )
 def test_a_file_that_is_no_fit_picture_is_a_failed_reading(tmp_path, name, content, reason):
     assert_failed_reading_then_good_one(folder_of(tmp_path, name, content), reason)

@@ -65,12 +65,45 @@ def test_a_grey_picture_of_16_bits_keeps_its_brightness(tmp_path):
     assert np.unique(frame.pixels).tolist() == [0x80]
 
 
-def test_a_turned_picture_is_set_upright(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(PICTURE).save(tmp_path / "a.png", exif=exif)
+@pytest.mark.parametrize(
+    ("suffix", "mode"), [(".jpg", "CMYK"), (".tif", "CMYK"), (".png", "P"), (".png", "RGBA"), (".tif", "YCbCr")]
+)
+def test_every_way_to_keep_colours_gives_the_same_pixels(tmp_path, suffix, mode):
+    Image.new("RGB", (64, 48), (200, 100, 50)).convert(mode).save(tmp_path / f"a{suffix}")
     (frame,) = read_all(folder(tmp_path))
-    assert frame.pixels.shape == (64, 48, 3)
+    np.testing.assert_allclose(frame.pixels, np.full((48, 64, 3), (50, 100, 200)), atol=4)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_colours_of_16_bits_keep_their_brightness(tmp_path, suffix):
+    write(tmp_path / f"a{suffix}", PICTURE.astype(np.uint16) << 8)
+    (frame,) = read_all(folder(tmp_path))
+    np.testing.assert_array_equal(frame.pixels, PICTURE)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_of_many_pictures_in_one_file_the_first_is_read(tmp_path, suffix):
+    first, second = (Image.new("RGB", (64, 48), colour) for colour in ("green", "red"))
+    first.save(tmp_path / f"a{suffix}", save_all=True, append_images=[second])
+    (frame,) = read_all(folder(tmp_path))
+    np.testing.assert_allclose(frame.pixels, np.full((48, 64, 3), (0, 128, 0)), atol=2)
+
+
+def test_a_picture_of_one_pixel_is_a_picture(tmp_path):
+    write(tmp_path / "a.png", PICTURE[:1, :1])
+    (frame,) = read_all(folder(tmp_path))
+    np.testing.assert_array_equal(frame.pixels, PICTURE[:1, :1])
+
+
+def test_a_turned_picture_is_set_upright(tmp_path):
+    turned = [PICTURE, PICTURE[:, ::-1], PICTURE[::-1, ::-1], PICTURE[::-1]]
+    turned += [np.swapaxes(pixels, 0, 1) for pixels in turned]
+    for orientation, pixels in enumerate(turned, start=1):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(pixels[..., ::-1]).save(tmp_path / f"{orientation}.png", exif=exif)
+    for frame in read_all(folder(tmp_path)):
+        np.testing.assert_array_equal(frame.pixels, PICTURE, err_msg=f"orientation {frame.frame_id + 1}")
 
 
 def test_pictures_come_in_order_of_time_and_are_numbered(tmp_path):
