@@ -65,13 +65,11 @@ def test_a_grey_picture_of_16_bits_keeps_its_brightness(tmp_path):
     assert np.unique(frame.pixels).tolist() == [0x80]
 
 
-@pytest.mark.parametrize(
-    ("suffix", "mode"), [(".jpg", "CMYK"), (".tif", "CMYK"), (".png", "P"), (".png", "RGBA"), (".tif", "YCbCr")]
-)
+@pytest.mark.parametrize(("suffix", "mode"), [(".jpg", "CMYK"), (".tif", "CMYK"), (".png", "P"), (".png", "RGBA")])
 def test_every_way_to_keep_colours_gives_the_same_pixels(tmp_path, suffix, mode):
-    Image.new("RGB", (64, 48), (200, 100, 50)).convert(mode).save(tmp_path / f"a{suffix}")
+    Image.new("RGB", (64, 48), (204, 102, 51)).convert(mode).save(tmp_path / f"a{suffix}")
     (frame,) = read_all(folder(tmp_path))
-    np.testing.assert_allclose(frame.pixels, np.full((48, 64, 3), (50, 100, 200)), atol=4)
+    np.testing.assert_allclose(frame.pixels, np.full((48, 64, 3), (51, 102, 204)), atol=2)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
