@@ -4,10 +4,12 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 
 from edge.capture import MAX_HANGING, STOP_S, Camera
+from edge.clock import utc_now
 from edge.contract.records import EventKind
 from edge.errors import CameraLost, CaptureError, FrameUnreadable
 from edge.frame import Frame
@@ -195,6 +197,25 @@ def test_a_time_lapse_notices_between_its_slots_that_the_camera_is_lost(watch):
     watched = watch(Script(["frame"] * 3 + ["lost"], endless()), interval_s=86_400)
     watched.take_until(lambda: EventKind.CAMERA_BACK in watched.kinds)
     assert watched.kinds == [EventKind.CAMERA_LOST, EventKind.CAMERA_BACK]
+
+
+def test_a_live_camera_with_a_rate_gives_fresh_pictures_that_often_and_counts_no_other(watch):
+    stepped: list[Step] = []
+    began_at = utc_now()
+    watched = watch(Script(stepped.append("frame") or "frame" for _ in itertools.count()), max_fps=20)
+    pictures = [watched.take() for _ in range(5)]
+    assert pictures[-1].captured_at - began_at >= timedelta(seconds=4 / 20)
+    assert [picture.frame_id for picture in pictures] == list(range(5))
+    assert len(stepped) > 10
+
+
+def test_a_finite_source_with_a_rate_is_read_that_fast_and_whole(watch):
+    began_at = utc_now()
+    watched = watch(Script(["frame"] * 5, finite=True), max_fps=20)
+    pictures = [watched.take() for _ in range(5)]
+    assert watched.camera.done.wait(SOON_S)
+    assert pictures[-1].captured_at - began_at >= timedelta(seconds=4 / 20)
+    assert [picture.frame_id for picture in pictures] == list(range(5))
 
 
 def test_a_finite_source_loses_nothing_and_ends(watch):

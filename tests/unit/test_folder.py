@@ -107,7 +107,9 @@ def test_a_turned_picture_is_set_upright(tmp_path):
 def test_pictures_come_in_order_of_time_and_are_numbered(tmp_path):
     for day in (3, 1, 2):
         write(tmp_path / f"b{9 - day}_2026-05-0{day}_12-00.png")
-    frames = read_all(folder(tmp_path))
+    source = folder(tmp_path)
+    frames = read_all(source)
+    assert source.total == 3
     assert [frame.captured_at for frame in frames] == [local(2026, 5, day, 12) for day in (1, 2, 3)]
     assert [frame.frame_id for frame in frames] == [0, 1, 2]
     assert {frame.camera_id for frame in frames} == {"bench"}

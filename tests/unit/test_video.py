@@ -33,7 +33,9 @@ def video(path: Path, **source: object) -> FrameSource:
 
 
 def test_every_picture_is_read_with_its_time_by_the_frame_rate(clip):
-    frames = read_all(video(clip, started_at=START))
+    source = video(clip, started_at=START)
+    frames = read_all(source)
+    assert source.total == COUNT
     assert [frame.captured_at for frame in frames] == [START + timedelta(seconds=n / RATE_HZ) for n in range(COUNT)]
     assert [frame.frame_id for frame in frames] == list(range(COUNT))
     for frame in frames:
