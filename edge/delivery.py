@@ -36,11 +36,19 @@ class Delivery:
     """Decides what one connection sends. All times are seconds of one monotonic clock, handed in.
 
     A chunk must be answered by ``sent`` before the next is asked for.
+
+    Attributes:
+        patience_s: how long the watermark may stand still before everything above it is sent again; a connection that
+            follows another goes on with its patience.
+        in_vain: how often everything was sent again since the watermark last moved.
     """
 
-    def __init__(self, settings: MqttSettings, watermark: int, last_seq: int, now_s: float) -> None:
+    def __init__(
+        self, settings: MqttSettings, watermark: int, last_seq: int, now_s: float, patience_s: float | None = None
+    ) -> None:
         self._settings = settings
-        self._patience_s = settings.resend_after_s
+        self.patience_s = settings.resend_after_s if patience_s is None else patience_s
+        self.in_vain = 0
         self._since_s = now_s
         self._live_turn = True
         self._live_unproved = 0
@@ -48,17 +56,13 @@ class Delivery:
         self._live_from = self._live_sent = last_seq
         self._window = self._smallest_window
 
-    @property
-    def patience_s(self) -> float:
-        """How long the watermark may stand still before everything above it is sent again."""
-        return self._patience_s
-
     def next(self, watermark: int, last_seq: int, now_s: float) -> Chunk | None:
         """The next chunk to send; None while both windows are spent or nothing is left."""
         if watermark > self._watermark:
             self._progress(watermark, now_s)
-        elif self._outstanding and now_s - self._since_s >= self._patience_s:
-            self._patience_s = max(self._patience_s, min(2 * self._patience_s, MAX_PATIENCE_S))
+        elif self._outstanding and now_s - self._since_s >= self.patience_s:
+            self.patience_s = max(self.patience_s, min(2 * self.patience_s, MAX_PATIENCE_S))
+            self.in_vain += 1
             self._rewind(last_seq, now_s)
         live, backlog = self._live_chunk(last_seq), self._backlog_chunk()
         return (live or backlog) if self._live_turn else (backlog or live)
@@ -82,7 +86,8 @@ class Delivery:
         self._watermark = watermark
         self._backlog_sent = max(self._backlog_sent, min(watermark, self._live_from))
         self._live_unproved = 0
-        self._patience_s = self._settings.resend_after_s
+        self.patience_s = self._settings.resend_after_s
+        self.in_vain = 0
         self._window = min(2 * self._window, self._settings.window_records)
         self._since_s = now_s
 

@@ -46,6 +46,7 @@ class Link:
         self.refusal = ""
         self._settings, self._site, self._device = settings, site, device
         self._unacknowledged: set[int] = set()
+        self._acknowledged_at_s = time.monotonic()
         self._heard: list[bytes] = []
         self._answer: ReasonCode | None = None
         self._parting = ""
@@ -55,6 +56,11 @@ class Link:
     def in_flight(self) -> int:
         """Messages that the broker has not acknowledged."""
         return len(self._unacknowledged)
+
+    @property
+    def owes_s(self) -> float:
+        """How long the broker has acknowledged nothing although it should; 0 while it owes nothing."""
+        return time.monotonic() - self._acknowledged_at_s if self._unacknowledged else 0.0
 
     def open(self) -> None:
         """Connect and wait for the broker's answer.
@@ -88,6 +94,8 @@ class Link:
         if sent.rc is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self._lost(sent.rc)
         if channel.qos:
+            if not self._unacknowledged:
+                self._acknowledged_at_s = time.monotonic()
             self._unacknowledged.add(sent.mid)
 
     def poll(self, timeout_s: float) -> list[bytes]:
@@ -176,6 +184,7 @@ class Link:
 
     def _on_publish(self, _c: Client, _d: Any, mid: int, reason: ReasonCode, _p: Properties | None) -> None:
         self._unacknowledged.discard(mid)
+        self._acknowledged_at_s = time.monotonic()
         if reason.is_failure:
             self.refusal = f"a message was refused: {reason}"
 

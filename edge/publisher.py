@@ -23,6 +23,8 @@ from edge.settings import MqttSettings
 
 IDLE_S = 0.1
 MAX_IN_FLIGHT = 20
+MAX_IN_VAIN = 3
+"""Sent so often without an answer, what is broken may be the connection itself: a new one hears the watermark first."""
 RETRY_MIN_S, RETRY_MAX_S = 1.0, 60.0
 GOODBYE_S = 0.5
 
@@ -62,6 +64,7 @@ class Publisher:
         self._connected = threading.Event()
         self._progress = threading.Condition()
         self._retry_s = RETRY_MIN_S
+        self._patience_s = settings.resend_after_s
         self._outage: type[Exception] | None = None
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
@@ -109,11 +112,12 @@ class Publisher:
             link.publish(STATE, _state(online=True).encode())
             link.publish(INFO, self._info().encode())
             self._note_connected()
-            conversation = _Conversation(self._outbox, self._settings, link, self._health)
+            conversation = _Conversation(self._outbox, self._settings, link, self._health, self._patience_s)
             while not self._stopping.is_set():
                 if conversation.turn():
                     with self._progress:
                         self._progress.notify_all()
+                self._patience_s = conversation.patience_s
             link.publish(STATE, _state(online=False).encode())
             link.flush(GOODBYE_S)
         finally:
@@ -137,11 +141,18 @@ class Publisher:
 class _Conversation:
     """What is said over one connection."""
 
-    def __init__(self, outbox: Outbox, settings: MqttSettings, link: Link, health: Callable[[], Health]) -> None:
+    def __init__(
+        self, outbox: Outbox, settings: MqttSettings, link: Link, health: Callable[[], Health], patience_s: float
+    ) -> None:
         self._outbox, self._settings, self._link, self._health = outbox, settings, link, health
         self._told: set[str] = set()
         self._health_at_s = time.monotonic()
-        self._begin_stream()
+        self._begin_stream(patience_s)
+
+    @property
+    def patience_s(self) -> float:
+        """How long the watermark may stand still before everything is sent again."""
+        return self._delivery.patience_s
 
     def turn(self) -> bool:
         """Send at most one chunk, then listen; whether the watermark moved."""
@@ -155,6 +166,12 @@ class _Conversation:
         chunk = None
         if self._link.in_flight < MAX_IN_FLIGHT:
             chunk = self._delivery.next(at.watermark, at.last_seq, now_s)
+            if self._delivery.in_vain >= MAX_IN_VAIN:
+                raise LinkDown(
+                    f"the fleet does not answer, though everything was sent {MAX_IN_VAIN} times; trying anew"
+                )
+        elif self._link.owes_s > self._settings.resend_after_s:
+            raise LinkDown(f"the broker acknowledges nothing any more ({self._link.in_flight} messages); trying anew")
         if chunk:
             self._send(chunk, now_s)
         heard = self._link.poll(0 if chunk else IDLE_S)
@@ -170,10 +187,10 @@ class _Conversation:
         else:
             self._link.publish(HEALTH, payload)
 
-    def _begin_stream(self) -> None:
+    def _begin_stream(self, patience_s: float | None = None) -> None:
         at = self._outbox.position
         self._epoch = at.epoch
-        self._delivery = Delivery(self._settings, at.watermark, at.last_seq, time.monotonic())
+        self._delivery = Delivery(self._settings, at.watermark, at.last_seq, time.monotonic(), patience_s)
 
     def _send(self, chunk: Chunk, now_s: float) -> None:
         rows = self._outbox.read(chunk.after, chunk.upto, chunk.limit)

@@ -88,6 +88,19 @@ def test_patience_doubles_up_to_a_minute_and_progress_resets_it():
     assert delivery.patience_s == 5.0
 
 
+def test_what_was_sent_in_vain_is_counted_until_the_watermark_moves_and_a_new_connection_keeps_the_patience():
+    delivery, now_s = Delivery(SETTINGS, 0, 10, 0.0), 0.0
+    for times in (1, 2, 3):
+        drain(delivery, 0, 10, now_s)
+        now_s += delivery.patience_s
+        drain(delivery, 0, 10, now_s)
+        assert delivery.in_vain == times
+    after = Delivery(SETTINGS, 0, 10, now_s, delivery.patience_s)
+    assert (after.patience_s, after.in_vain) == (40.0, 0)
+    delivery.next(5, 10, now_s)
+    assert (delivery.patience_s, delivery.in_vain) == (5.0, 0)
+
+
 def test_a_configured_patience_above_a_minute_is_kept():
     delivery = Delivery(SETTINGS.model_copy(update={"resend_after_s": 600.0}), 0, 20, 0.0)
     drain(delivery, 0, 20, 0.0)
