@@ -20,26 +20,27 @@ from edge.settings import OutboxSettings
 
 LIVE, FILE = ("a", "b"), "c"
 CAMERAS = (*LIVE, FILE)
-MAX_PENDING_PICTURES = 5
+MAX_PENDING_PICTURES = 2
 
 arrivals = st.tuples(st.sampled_from(CAMERAS), st.sampled_from(["frame", "broken"]))
 fates = st.sampled_from(["measured", "refused by the model", "a defect"])
-turns = st.tuples(st.lists(arrivals, max_size=6), fates, st.booleans())
+looks = st.lists(st.tuples(st.lists(arrivals, max_size=6), fates), max_size=12)
+stretches = st.lists(st.tuples(st.booleans(), looks), max_size=8)
 
 
 class Schedule(Mailbox):
-    """What the cameras put in before each look of the loop, what becomes of the look, and whether the disk is full."""
+    """Stretches with the disk full or not; what arrives before each of the loop's looks, and what becomes of each."""
 
-    def __init__(self, turns: Sequence[tuple[list[tuple[str, str]], str, bool]]) -> None:
+    def __init__(self, stretches: Sequence[tuple[bool, list[tuple[list[tuple[str, str]], str]]]]) -> None:
         super().__init__()
         self.put_in: Counter[str] = Counter()
         self.fate = "measured"
         self.disk_full = False
-        self._turns = iter(turns)
+        self._looks = iter([(full, *look) for full, looks in stretches for look in looks])
 
     def take(self, timeout_s: float) -> Picture | None:
         try:
-            arrivals, self.fate, self.disk_full = next(self._turns)
+            self.disk_full, arrivals, self.fate = next(self._looks)
         except StopIteration:
             self.disk_full = False
             self.close()
@@ -105,9 +106,9 @@ def observation(picture: Picture, outcome: Outcome) -> Observation:
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-@given(st.lists(turns, max_size=60), st.integers(1, 8))
-def test_every_picture_is_processed_dropped_or_failed(turns, commit_records):
-    schedule = Schedule(turns)
+@given(stretches, st.integers(1, 8))
+def test_every_picture_is_processed_dropped_or_failed(stretches, commit_records):
+    schedule = Schedule(stretches)
     disk = Disk(schedule)
     observers = dict.fromkeys(CAMERAS, Looking(schedule))
     loop = Loop(schedule, observers, disk, OutboxSettings(commit_records=commit_records, commit_after_s=0))
