@@ -54,6 +54,7 @@ class Device:
         cv2.setNumThreads(settings.inference.threads)
         self._settings = settings
         self._started_at = utc_now()
+        self._status_is_written = True
         self._outbox = Outbox(settings.state_dir / OUTBOX_FILE, settings.outbox)
         self._first = self._outbox.position
         self._mailbox = Mailbox()
@@ -99,7 +100,7 @@ class Device:
     def finish_pictures(self) -> None:
         """Stop the cameras, at the same time, and let the loop finish and commit what they gave."""
         with ThreadPoolExecutor(len(self._cameras)) as pool:
-            list(pool.map(Camera.stop, self._cameras))
+            list(pool.map(lambda camera: camera.stop(), self._cameras))
         self._mailbox.close()
         self._loop_thread.join()
         self._record(EventKind.STOPPED, None, f"canopy {__version__} stopped", {"software": __version__})
@@ -131,8 +132,11 @@ class Device:
         """Tell the technician how it goes."""
         try:
             write_status(self._settings.state_dir, self._status())
+            self._status_is_written = True
         except (OSError, StoreError) as error:
-            log.warning("the status cannot be written: %s", error)
+            if self._status_is_written:
+                log.warning("the status cannot be written: %s", error)
+            self._status_is_written = False
 
     def _record(self, kind: EventKind, camera: str | None, message: str, detail: Detail) -> None:
         """Append an event. Results matter more than events, so a full disk is no reason to end."""
