@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 
 from edge.device import Device, Summary
 from edge.lock import only_daemon_in
+from edge.malloc import share_one_arena
 from edge.settings import DeviceSettings
 
 STATUS_EVERY_S = 5.0
@@ -43,6 +44,7 @@ class Daemon:
             StoreError: the state directory cannot be used, or another daemon uses it.
             ModelError: with ``until_end``, the model cannot be used; a daemon waits for a better one instead.
         """
+        share_one_arena()
         with (
             self._stop_at_signals(),
             only_daemon_in(self._settings.state_dir),
