@@ -1,5 +1,6 @@
 """Records as bytes: one as it is stored, many as they are sent. What was stored is sent byte by byte as it is."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -37,11 +38,16 @@ class Batch:
 def body_of(record: Observation | Event) -> bytes:
     """The record as JSON, without its number, in at most ``MAX_RECORD_BYTES``.
 
-    Long texts are cut. A record that is too large even so is replaced by one that says so, in the same place: a reading
-    becomes a failed reading.
+    Long texts are cut. A record that is too large even so, or that holds a number that is none, which the fleet would
+    refuse, is replaced by one that says so, in the same place: a reading becomes a failed reading, and none holds up
+    the stream.
     """
+    if isinstance(record, Observation) and (wrong := _not_numbers(record)):
+        return _json(_replacement(record, f"what was measured is no number: {wrong}"))
     body = _json(_with_short_text(record))
-    return body if len(body) <= MAX_RECORD_BYTES else _json(_replacement(record, len(body)))
+    if len(body) > MAX_RECORD_BYTES:
+        return _json(_replacement(record, f"the record had {len(body)} bytes; {MAX_RECORD_BYTES} are allowed"))
+    return body
 
 
 def batches(rows: Sequence[Row]) -> Iterator[Batch]:
@@ -76,6 +82,10 @@ def _json(record: Observation | Event) -> bytes:
     return record.model_dump_json(by_alias=True).encode()
 
 
+def _not_numbers(observation: Observation) -> str:
+    return ", ".join(f"{each.trait} {each.value}" for each in observation.traits if not math.isfinite(each.value))
+
+
 def _with_short_text(record: Observation | Event) -> Observation | Event:
     field = "error" if isinstance(record, Observation) else "message"
     text: str = getattr(record, field)
@@ -84,8 +94,7 @@ def _with_short_text(record: Observation | Event) -> Observation | Event:
     return record.model_copy(update={field: f"{text[:MAX_TEXT_CHARS]} … ({len(text)} characters)"})
 
 
-def _replacement(record: Observation | Event, size_bytes: int) -> Observation | Event:
-    what = f"the record had {size_bytes} bytes; {MAX_RECORD_BYTES} are allowed"
+def _replacement(record: Observation | Event, what: str) -> Observation | Event:
     if isinstance(record, Event):
         return record.model_copy(update={"message": what, "detail": {}})
     return record.model_copy(update={"outcome": Outcome.FAILED, "traits": (), "quality": (), "error": what})

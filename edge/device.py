@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 
 from edge import __version__
+from edge.batches import MAX_TEXT_CHARS
 from edge.capture import Camera, Detail
 from edge.clock import boot_id, read_clock, utc_now
 from edge.contract.messages import Health, Info
@@ -141,7 +142,8 @@ class Device:
     def _record(self, kind: EventKind, camera: str | None, message: str, detail: Detail) -> None:
         """Append an event. Results matter more than events, so a full disk is no reason to end."""
         try:
-            self._outbox.append([Event(kind=kind, clock=read_clock(), message=message, camera=camera, detail=detail)])
+            event = Event(kind=kind, clock=read_clock(), message=message[:MAX_TEXT_CHARS], camera=camera, detail=detail)
+            self._outbox.append([event])
         except StoreError as error:
             log.error("%s could not be recorded: %s", kind.value, error)  # noqa: TRY400
 

@@ -120,6 +120,13 @@ class Outbox:
         """
         return self._write(lambda stream: stream.advance(epoch, seq))
 
+    def go_back(self, epoch: str, seq: int) -> bool:
+        """Note that the fleet has lost what it had above ``seq``: it gets again what is kept, and gaps for the rest.
+
+        A foreign epoch and a number that does not lie below the watermark are refused: False.
+        """
+        return self._write(lambda stream: stream.go_back(epoch, seq))
+
     def prune(self, now_s: float | None = None) -> None:
         """Forget what was delivered long ago, keep the budget and give room back; to be called every few seconds.
 

@@ -146,6 +146,7 @@ class _Conversation:
     ) -> None:
         self._outbox, self._settings, self._link, self._health = outbox, settings, link, health
         self._told: set[str] = set()
+        self._told_less_since_s: float | None = None
         self._health_at_s = time.monotonic()
         self._begin_stream(patience_s)
 
@@ -212,7 +213,26 @@ class _Conversation:
                 f"the fleet has {ack.seq} records of this device, which knows of {at.last_seq}: its database is an "
                 "older copy; move it away so that a new one is begun, or new readings are taken for old ones"
             )
+        if ack.epoch == at.epoch and ack.seq < at.watermark:
+            self._hear_less(ack)
+            return False
+        self._told_less_since_s = None
         return self._outbox.advance(ack.epoch, ack.seq)
+
+    def _hear_less(self, ack: Ack) -> None:
+        """A fleet whose store was lost or restored has less than it had.
+
+        It is believed if it keeps saying so while records are sent to it: a broker may repeat an old word, but not for
+        long, since each new one replaces it.
+        """
+        now_s = time.monotonic()
+        if self._told_less_since_s is None:
+            self._told_less_since_s = now_s
+        elif now_s - self._told_less_since_s >= self._settings.resend_after_s:
+            log.warning("the fleet has lost what it had above %d: everything kept here is sent again", ack.seq)
+            self._outbox.go_back(ack.epoch, ack.seq)
+            self._told_less_since_s = None
+            self._begin_stream()
 
     def _tell_once(self, what: str) -> None:
         if what and what not in self._told and len(self._told) < 10:

@@ -149,6 +149,27 @@ class Stream:
         with self._becoming(replace(at, watermark=seq, undelivered=at.undelivered - delivered)):
             return True
 
+    def go_back(self, epoch: str, seq: int) -> bool:
+        """Move the watermark down to ``seq``, for a fleet that has lost what it had; False if it does not lie lower.
+
+        What is still kept above it is undelivered again. A gap stands for what is not.
+        """
+        at = self.position
+        if epoch != at.epoch or not 0 <= seq < at.watermark:
+            return False
+        kept, oldest = self.connection.execute(
+            "SELECT count(*), min(coalesce(first_seq, seq)) FROM log WHERE seq > ?", (seq,)
+        ).fetchone()
+        forgotten = at.last_seq if oldest is None else oldest - 1
+        lost = max(0, forgotten - seq)
+        more = 1 if lost else 0
+        with self._becoming(
+            replace(at, watermark=seq, entries=at.entries + more, undelivered=kept + more, dropped=at.dropped + lost)
+        ):
+            if lost:
+                self._put_gap(seq + 1, forgotten, "delivered once, lost by the fleet, and no longer kept here")
+        return True
+
     def forget(self, appended_before_s: float, limit: int) -> int:
         """Delete the oldest delivered entries that were appended before a moment, at most ``limit``; return how many.
 

@@ -17,7 +17,10 @@ E = TypeVar("E", bound=Enum)
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(timezone.utc)
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError as error:
+        raise ValueError(f"{moment} lies outside of the calendar in UTC") from error
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
@@ -34,6 +37,16 @@ Epoch = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 Seq = Annotated[int, Field(ge=1, le=2**53)]
 """Place of a record in its epoch: 1, 2, 3 … (2**53 is the largest integer that JSON carries everywhere)."""
+
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""A whole number that every store and every reader of JSON can hold."""
+
+Text = Annotated[str, Field(max_length=4_000)]
+"""What a person reads."""
+
+Label = Annotated[str, Field(max_length=256)]
+"""A version, a machine's name, the name of a sensor."""
 
 
 def open_enum(kind: type[E]) -> BeforeValidator:
@@ -59,7 +72,7 @@ class Wire(BaseModel):
 class Message(Wire):
     """A whole MQTT payload: UTF-8 JSON with the version of its schema."""
 
-    schema_version: int = Field(SCHEMA, alias="schema", ge=1)
+    schema_version: int = Field(SCHEMA, alias="schema", ge=1, le=2**31)
 
     model_config = ConfigDict(populate_by_name=True)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from edge.contract.message import Digest, Epoch, Instant, Message, Name, Wire
+from edge.contract.message import Count, Digest, Epoch, Instant, Label, Message, Name, Wire
 from edge.contract.records import EventEntry, ObservationEntry
 
 
@@ -26,51 +26,51 @@ class Ack(Message):
     """Fleet → device: every number of ``epoch`` up to ``seq`` is committed in the fleet's store."""
 
     epoch: Epoch
-    seq: Annotated[int, Field(ge=0, le=2**53)]
+    seq: Count
 
 
 class State(Message):
     """Whether the device is there; the offline one is the last will."""
 
     online: bool
-    boot_id: str
+    boot_id: Label
     at: Instant
 
 
 class Tally(Wire):
     """Frames of one camera since the daemon started: captured = processed + dropped + failed."""
 
-    captured: Annotated[int, Field(ge=0)] = 0
-    processed: Annotated[int, Field(ge=0)] = 0
-    dropped: Annotated[int, Field(ge=0)] = 0
-    failed: Annotated[int, Field(ge=0)] = 0
+    captured: Count = 0
+    processed: Count = 0
+    dropped: Count = 0
+    failed: Count = 0
 
 
 class Info(Message):
     """What the device is."""
 
-    boot_id: str
-    software: str
-    hardware: str
-    python: str
-    model_name: str | None = None
-    model_version: str | None = None
+    boot_id: Label
+    software: Label
+    hardware: Label
+    python: Label
+    model_name: Label | None = None
+    model_version: Label | None = None
     model: Digest | None = None
-    cameras: tuple[Name, ...] = ()
+    cameras: Annotated[tuple[Name, ...], Field(max_length=64)] = ()
 
 
 class Health(Message):
     """How the device does; may be lost."""
 
     at: Instant
-    boot_id: str
+    boot_id: Label
     epoch: Epoch
-    last_seq: Annotated[int, Field(ge=0)]
-    watermark: Annotated[int, Field(ge=0)]
-    frames: dict[Name, Tally] = Field(default_factory=dict)
+    last_seq: Count
+    watermark: Count
+    frames: Annotated[dict[Name, Tally], Field(max_length=64)] = Field(default_factory=dict)
     step_p50_ms: float | None = None
     step_p95_ms: float | None = None
-    rss_bytes: int | None = None
-    outbox_bytes: int = 0
-    disk_free_bytes: int | None = None
-    temperatures_c: dict[str, float] = Field(default_factory=dict)
+    rss_bytes: Count | None = None
+    outbox_bytes: Count = 0
+    disk_free_bytes: Count | None = None
+    temperatures_c: Annotated[dict[Label, float], Field(max_length=64)] = Field(default_factory=dict)

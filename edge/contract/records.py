@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from edge.contract.message import Digest, Entry, Instant, Name, Wire, open_enum
+from edge.contract.message import Count, Digest, Entry, Instant, Label, Name, Text, Wire, open_enum
 from edge.contract.traits import Unit
 
 
@@ -33,7 +33,7 @@ class TraitValue(Wire):
     trait: Name
     value: float
     unit: Annotated[Unit | None, open_enum(Unit)]
-    method: str = ""
+    method: Text = ""
 
 
 class Clock(Wire):
@@ -44,7 +44,7 @@ class Clock(Wire):
 
     at: Instant
     monotonic_s: float
-    boot_id: str
+    boot_id: Label
     clock_ok: bool
 
 
@@ -53,14 +53,14 @@ class Observation(Wire):
 
     camera: Name
     plot: Name
-    frame_id: Annotated[int, Field(ge=0)]
+    frame_id: Count
     clock: Clock
     outcome: Annotated[Outcome | None, open_enum(Outcome)]
-    quality: tuple[Annotated[QualityFlag | None, open_enum(QualityFlag)], ...] = ()
-    traits: tuple[TraitValue, ...] = ()
+    quality: Annotated[tuple[Annotated[QualityFlag | None, open_enum(QualityFlag)], ...], Field(max_length=16)] = ()
+    traits: Annotated[tuple[TraitValue, ...], Field(max_length=256)] = ()
     model: Digest | None = None
     calibration: Digest | None = None
-    error: str = ""
+    error: Text = ""
 
 
 class EventKind(str, Enum):
@@ -81,9 +81,9 @@ class Event(Wire):
 
     kind: Annotated[EventKind | None, open_enum(EventKind)]
     clock: Clock
-    message: str
+    message: Text
     camera: Name | None = None
-    detail: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    detail: Annotated[dict[Label, Text | int | float | bool | None], Field(max_length=64)] = Field(default_factory=dict)
 
 
 class ObservationEntry(Entry):

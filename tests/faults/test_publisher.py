@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.contract.messages import Health, Info, State
+from edge.contract.messages import Ack, Health, Info, State
 from edge.contract.records import EventKind
 from edge.contract.topics import ACK, STATE, Address
 from edge.link import Link
@@ -185,6 +185,35 @@ def test_garbage_on_the_ack_topic_is_ignored_and_told_once(mosquitto, device_on,
     told = [record.message for record in caplog.records if record.name == "edge.publisher"]
     assert len(told) == len(set(told))
     assert any("older copy" in message for message in told)
+
+
+def test_a_fleet_that_has_lost_its_store_gets_everything_again(mosquitto, device_on, fleet_on):
+    device = device_on(mosquitto.port, resend_after_s=0.3)
+    first = fleet_on(mosquitto.port)
+    device.append(200)
+    assert device.publisher.wait_delivered(20)
+    first.stop()
+    after = fleet_on(mosquitto.port)
+    device.append(50, first=200)
+    epoch = device.outbox.epoch
+    assert after.wait_for(lambda fleet: len(fleet.numbers(epoch)) == 250)
+    assert device.publisher.wait_delivered(20)
+    assert_complete(after, device)
+
+
+def test_an_old_word_of_the_fleet_that_comes_again_moves_nothing(mosquitto, device_on, fleet_on):
+    device = device_on(mosquitto.port, resend_after_s=0.3)
+    fleet = fleet_on(mosquitto.port)
+    device.append(200)
+    assert device.publisher.wait_delivered(20)
+    fleet.publish_raw(ACK_TOPIC, Ack(epoch=device.outbox.epoch, seq=10).encode())
+    fleet.publish_raw(ACK_TOPIC, Ack(epoch=device.outbox.epoch, seq=200).encode())
+    time.sleep(0.5)
+    fleet.publish_raw(ACK_TOPIC, Ack(epoch=device.outbox.epoch, seq=10).encode())
+    fleet.publish_raw(ACK_TOPIC, Ack(epoch=device.outbox.epoch, seq=11).encode())
+    device.append(10, first=200)
+    assert device.publisher.wait_delivered(20)
+    assert fleet.repeats == 0
 
 
 def test_stopping_says_goodbye_within_a_second(mosquitto, device_on, fleet_on):

@@ -95,6 +95,18 @@ def test_everything_is_killed_at_once_and_again(device: Device, fleet: Fleet, mo
     assert_everything_arrived_once(device, fleet)
 
 
+def test_a_fleet_that_has_lost_its_store_has_everything_again_after_the_next_records(
+    device: Device, fleet: Fleet
+) -> None:
+    device.run_to_end(DELIVERS_WITHIN_S)
+    fleet.kill()
+    for file in (fleet.folder / "state").glob("fleet.sqlite*"):
+        file.unlink()
+    fleet.start()
+    device.run_to_end(DELIVERS_WITHIN_S)
+    assert_everything_arrived_once(device, fleet)
+
+
 def test_a_terminated_device_ends_in_order_and_counts_every_picture(device: Device, fleet: Fleet) -> None:
     device.start()
     wait_for(lambda: device.watermark > 20, DELIVERS_WITHIN_S, lambda: device.log)

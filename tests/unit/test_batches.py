@@ -1,5 +1,7 @@
 """Records as bytes."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -58,7 +60,9 @@ def test_a_long_error_text_is_cut(text):
     read = Observation.model_validate_json(body_of(failed))
     assert read.error.startswith(text[:MAX_TEXT_CHARS])
     assert len(read.error) < MAX_TEXT_CHARS + 40
-    assert Event.model_validate_json(body_of(event(1, text))).message.startswith(text[:MAX_TEXT_CHARS])
+    assert Event.model_validate_json(body_of(event(1).model_copy(update={"message": text}))).message.startswith(
+        text[:MAX_TEXT_CHARS]
+    )
 
 
 def test_a_reading_too_large_for_any_message_becomes_a_failed_reading_of_the_same_plot():
@@ -81,3 +85,12 @@ def test_any_text_survives_the_journey(text, detail):
     sent = Event(kind=EventKind.STARTED, clock=clock(), message=text, detail=detail)
     (batch,) = batches([row(1, sent)])
     assert decode(EVENT, batch.payload).items[0].record == sent
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_trait_that_is_no_number_becomes_a_failed_reading_that_the_fleet_takes(value):
+    good = observation(1)
+    trait = TraitValue.model_construct(trait="leaf_count", value=value, unit=Unit.COUNT, method="")
+    read = Observation.model_validate_json(body_of(good.model_copy(update={"traits": (trait,)})))
+    assert (read.outcome, read.traits, read.frame_id) == (Outcome.FAILED, (), 1)
+    assert "leaf_count" in read.error

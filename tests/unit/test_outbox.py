@@ -102,6 +102,20 @@ def test_the_watermark_moves_forward_only_in_its_own_epoch_and_not_beyond_the_la
     assert (outbox.watermark, outbox.stats().undelivered) == (5, 5)
 
 
+def test_what_the_fleet_has_lost_is_undelivered_again_and_what_is_no_longer_kept_is_a_gap(outbox):
+    fill(outbox, 300)
+    outbox.advance(outbox.epoch, 200)
+    outbox.prune(now_s=1e12)
+    outbox.advance(outbox.epoch, 250)
+    assert not outbox.go_back("0" * 32, 5)
+    assert not outbox.go_back(outbox.epoch, 250)
+    assert outbox.go_back(outbox.epoch, 120)
+    rows = everything(outbox, after=120)
+    assert [(row.first_seq, row.seq) for row in rows[:2]] == [(121, 200), (None, 201)]
+    assert b"lost by the fleet" in rows[0].body
+    assert (outbox.watermark, outbox.stats().undelivered, outbox.stats().dropped) == (120, 101, 80)
+
+
 def test_delivered_records_are_kept_for_their_time_and_undelivered_ones_for_ever(outbox):
     fill(outbox, 300)
     outbox.advance(outbox.epoch, 250)
@@ -263,6 +277,13 @@ class Log(RuleBasedStateMachine):
     def deliver(self, share: float) -> None:
         at = self.outbox.position
         self.outbox.advance(at.epoch, at.watermark + int(share * (at.last_seq - at.watermark)))
+
+    @rule(share=st.floats(0, 1, exclude_max=True))
+    def the_fleet_loses_some(self, share: float) -> None:
+        at = self.outbox.position
+        seq = int(share * at.watermark)
+        assert self.outbox.go_back(at.epoch, seq) == (seq < at.watermark)
+        assert self.outbox.watermark == seq
 
     @rule(late=st.booleans())
     def prune(self, late: bool) -> None:
