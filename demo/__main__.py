@@ -69,7 +69,8 @@ def _watch(device: Device, fleet: Service, state_dir: Path) -> None:
                 if status is not None:
                     bar.update(task, **_progress(status))
                 plots.note_growth(fleet.get(OBSERVATIONS + (f"&since={quote(plots.newest)}" if plots.newest else "")))
-                live.update(Group(plots.show(fleet.get(f"{API}/latest")), bar, ""))
+                troubles = [camera.error for camera in status.cameras.values() if camera.error] if status else []
+                live.update(Group(plots.show(fleet.get(f"{API}/latest")), bar, *troubles, ""))
                 time.sleep(0 if ended else REFRESH_S)
             except KeyboardInterrupt:
                 device.process.terminate()

@@ -79,7 +79,7 @@ def start_device(config: Path, *, until_end: bool) -> Iterator[Device]:
     """Run ``canopy run``."""
     log = config.with_name("device.log")
     end = ["--until-end"] if until_end else []
-    with _running(["canopy", "run", "--config", config, "--json", *end], log) as process:
+    with _running(["canopy", "run", "--config", config, "--json", "--log-level", "warning", *end], log) as process:
         yield Device(process, log)
 
 

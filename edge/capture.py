@@ -45,7 +45,7 @@ class Camera:
         finite: it has an end.
         connected: it gives pictures now.
         done: set when nothing more will come: the end was reached, ``error`` happened, or it was stopped.
-        error: why a file or folder could not be read to its end.
+        error: why it gives no pictures now, or why a file or folder could not be read to its end.
         reconnects: how often it came back.
         abandoned: how many hanging reads were let go.
     """
@@ -163,14 +163,14 @@ class Camera:
 
     def _note_loss(self, error: CaptureError) -> None:
         """Tell of an outage once, however often opening fails in it."""
-        self.connected = False
+        self.connected, self.error = False, error
         if self._outage is None:
             self._outage = Outage(time.monotonic())
             self._tell(EventKind.CAMERA_LOST, str(error), {"cause": type(error).__name__})
         self._outage.tries += 1
 
     def _note_return(self) -> None:
-        self.connected = True
+        self.connected, self.error = True, None
         if self._outage is None:
             return
         outage_s = round(time.monotonic() - self._outage.since_s, 3)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge import __version__
-from edge.errors import CanopyError, DeliveryError
+from edge.errors import CanopyError, CaptureError, DeliveryError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -85,6 +85,8 @@ def run(
         settings = _settings(config)
         summary = asdict(Daemon(settings, until_end=until_end).run())
         _print(summary, as_json, lambda: _summary_view(summary))
+        if until_end and summary["errors"]:
+            raise CaptureError("\n".join(summary["errors"]))
         missing = summary["appended"] - summary["delivered"]
         if until_end and settings.mqtt and missing:
             raise DeliveryError(

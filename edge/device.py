@@ -35,7 +35,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run came to. ``appended`` and ``delivered`` count the records of this run, events among them."""
+    """What a run came to.
+
+    ``appended`` and ``delivered`` count the records of this run, events among them; ``errors`` tell of each camera that
+    gave no pictures at its end.
+    """
 
     captured: int
     processed: int
@@ -46,6 +50,7 @@ class Summary:
     step_p50_ms: float | None
     step_p95_ms: float | None
     peak_rss_bytes: int
+    errors: tuple[str, ...]
 
 
 class Device:
@@ -205,6 +210,7 @@ class Device:
             step_p50_ms=self._loop.step_times.percentile_ms(50),
             step_p95_ms=self._loop.step_times.percentile_ms(95),
             peak_rss_bytes=peak_rss_bytes(),
+            errors=tuple(str(camera.error) for camera in self._cameras if camera.error),
         )
 
 

@@ -269,4 +269,5 @@ def test_a_v4l2_camera_that_is_not_there_is_tried_again():
     assert told.wait(SOON_S)
     assert not camera.done.wait(0.3)
     camera.stop()
-    assert camera.error is None
+    assert "v4l2-ctl" in str(camera.error)
+    assert not camera.connected

@@ -271,6 +271,16 @@ def test_run_until_the_end_refuses_a_camera_without_one(config):
     assert "door has no end" in refused.stderr
 
 
+def test_run_until_the_end_of_a_file_that_is_not_there_ends_with_the_cameras_code(config):
+    tree = yaml.safe_load(config.read_text())
+    tree["cameras"] = [{"name": "top", "source": {"kind": "video", "path": "none.mp4"}}]
+    config.write_text(yaml.safe_dump(tree))
+    refused = canopy("run", "--until-end", "--config", config, "--json")
+    assert refused.exit_code == 3
+    assert "set source.path" in refused.stderr
+    assert json.loads(refused.stdout)["captured"] == 0
+
+
 def test_a_second_daemon_in_one_state_directory_is_refused(config):
     with only_daemon_in(config.parent / "state"):
         refused = canopy("run", "--config", config)
