@@ -1,4 +1,4 @@
-"""What lies about and is no plant: labels, pins, cables, stones and dry leaves."""
+"""What lies about and is no plant: labels, pins, cables, stones, dry leaves, colour cards, shoes and cloths."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,9 @@ def strew(rng: np.random.Generator, picture: Picture) -> None:
     for _ in range(int(rng.integers(0, 5))):
         height, width = picture.shape[:2]
         place = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
-        paint = (_label, _pin, _cable, _litter)[rng.choice(4, p=[0.4, 0.25, 0.2, 0.15])]
+        paint = (_label, _pin, _cable, _litter, _colour_card, _cloth)[
+            rng.choice(6, p=[0.34, 0.22, 0.17, 0.13, 0.08, 0.06])
+        ]
         paint(rng, picture, place)
 
 
@@ -41,3 +43,42 @@ def _litter(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) 
     axes = tuple(int(axis) for axis in rng.uniform(2, 35, 2))
     brown = np.array([60, 90, 130]) * rng.uniform(0.5, 1.6)
     cv2.ellipse(picture, place, (axes[0], axes[1]), rng.uniform(0, 180), 0, 360, brown.tolist(), -1, cv2.LINE_AA)
+
+
+def _colour_card(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
+    """Patches in rows and columns on a dark frame; some are as green as a leaf, and square."""
+    rows, columns = int(rng.integers(3, 7)), int(rng.integers(3, 7))
+    patch_px = int(rng.uniform(3, 18))
+    gap_px = max(1, patch_px // 6)
+    pitch_px = patch_px + gap_px
+    card = np.full((rows * pitch_px + gap_px, columns * pitch_px + gap_px, 3), rng.uniform(5, 60), np.float32)
+    for row in range(rows):
+        for column in range(columns):
+            top, left = gap_px + row * pitch_px, gap_px + column * pitch_px
+            grey = rng.random() < 0.3
+            card[top : top + patch_px, left : left + patch_px] = rng.uniform(10, 245) if grey else rng.uniform(10, 245, 3)
+    _lay(rng, picture, card, place)
+
+
+def _cloth(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
+    """A mat, a shoe, a box: something large, of one colour or woven."""
+    size = rng.uniform(30, 0.6 * min(picture.shape[:2]), 2).astype(int)
+    colour = not_green((rng.uniform(5, 230, 3)).astype(np.float32))
+    y, x = np.indices(size, np.float32)
+    weave = 1 + rng.uniform(0, 0.3) * np.sin(x * rng.uniform(0.3, 2)) * np.sin(y * rng.uniform(0.3, 2))
+    _lay(rng, picture, (colour * weave[..., None]).astype(np.float32), place)
+
+
+def _lay(rng: np.random.Generator, picture: Picture, thing: Picture, place: tuple[int, int]) -> None:
+    """Lay a small picture onto a large one, turned by any angle, its middle at ``place``."""
+    height, width = thing.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(0, 360), 1)
+    reach = int(np.hypot(height, width) / 2) + 1
+    turn[:, 2] += reach - np.array([width / 2, height / 2])
+    turned = cv2.warpAffine(thing, turn, (2 * reach, 2 * reach))
+    cover = cv2.warpAffine(np.ones((height, width), np.float32), turn, (2 * reach, 2 * reach))
+    top, left = place[1] - reach, place[0] - reach
+    rows = slice(max(0, top), min(picture.shape[0], top + 2 * reach))
+    columns = slice(max(0, left), min(picture.shape[1], left + 2 * reach))
+    part = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
+    picture[rows, columns] += cover[part][..., None] * (turned[part] - picture[rows, columns])

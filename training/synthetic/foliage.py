@@ -82,10 +82,12 @@ def _true_leaves(rng: np.random.Generator, radius_px: float, count: int) -> list
 
 
 def leaf_colour(rng: np.random.Generator) -> Colour:
-    """Green from yellowish to bluish; seldom a reddish or withered plant."""
+    """Green from yellowish to bluish; at times pale as by cold light, seldom reddish or withered."""
     if rng.random() < 0.03:
         return np.array([rng.uniform(40, 90), rng.uniform(70, 130), rng.uniform(80, 150)], np.float32)
     green = rng.uniform(95, 205)
+    if rng.random() < 0.2:
+        return (green * np.array([rng.uniform(0.72, 0.92), 1, rng.uniform(0.8, 0.97)])).astype(np.float32)
     return np.array([min(rng.uniform(20, 90), 0.7 * green), green, min(rng.uniform(45, 150), 0.85 * green)], np.float32)
 
 
@@ -96,6 +98,30 @@ def paint_plant(rng: np.random.Generator, canvas: Canvas, y: float, x: float, ra
     reach_px = int(min(6, radius_px * 0.06))
     for leaf in grow(rng, radius_px):
         _Brush(rng, canvas, leaf, (x, y), reach_px).paint(canvas.add_leaf(plant), colour, petiole_px, shadow)
+
+
+def paint_seedling(
+    rng: np.random.Generator, canvas: Canvas, y: float, x: float, length_px: float, colour: Colour, shadow: Shadow
+) -> None:
+    """Paint two cotyledons and perhaps a first leaf on a stalk that comes out of the soil at (y, x) and leans."""
+    angle, lean_px = rng.uniform(0, 2 * np.pi), length_px * rng.uniform(0, 1.6)
+    top_y, top_x = y + lean_px * np.sin(angle), x + lean_px * np.cos(angle)
+    if lean_px > 2:
+        stalk = np.array([110, 150, 150]) * rng.uniform(0.5, 1.3) * (1 + rng.normal(0, 0.1, 3))
+        ends = np.round(np.array([[x, y], [top_x, top_y]]) * 2**_FRACTION_BITS).astype(np.int32)
+        thickness = max(1, round(length_px * 0.08))
+        cv2.polylines(canvas.picture, [ends], False, stalk.tolist(), thickness, cv2.LINE_AA, _FRACTION_BITS)
+    plant = canvas.add_plant(top_y, top_x)
+    opened, aspect, petiole = rng.uniform(2.0, np.pi), rng.uniform(0.5, 0.95), rng.uniform(0.05, 0.45)
+    leaves = [
+        Leaf(angle + side, length_px * rng.uniform(0.85, 1.1), aspect, petiole, cotyledon=True)
+        for side in (-opened / 2, opened / 2)
+    ]
+    if length_px > 12 and rng.random() < 0.25:
+        leaves.append(Leaf(rng.uniform(0, 2 * np.pi), length_px * rng.uniform(0.2, 0.6), 0.5, 0.2, cotyledon=False))
+    for leaf in leaves:
+        brush = _Brush(rng, canvas, leaf, (top_x, top_y), int(min(6, length_px * 0.06)))
+        brush.paint(canvas.add_leaf(plant), colour, max(1, round(length_px * 0.05)), shadow)
 
 
 def paint_leaves(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.synthetic.camera import develop
 from training.synthetic.clutter import strew
-from training.synthetic.foliage import Shadow, paint_plant
+from training.synthetic.foliage import Shadow, leaf_colour, paint_plant, paint_seedling
 from training.synthetic.ground import any_ground, mat, soil
 from training.synthetic.noise import field
 from training.synthetic.scene import Canvas, Picture, Scene
@@ -127,6 +127,26 @@ def _tray(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
         inside = _opening(canvas.shape, layout.places, layout.cell_px / 2 - wall_px, round_pot=rng.random() < 0.3)
         _fill_pots(canvas.picture, inside, wall_px + 1, _rim(rng, canvas.shape), filling)
     strew(rng, canvas.picture)
+    if rng.random() < 0.3:
+        _seedlings(rng, canvas, layout, shadow)
+    else:
+        _rosettes(rng, canvas, layout, shadow)
+
+
+def _seedlings(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow: Shadow) -> None:
+    """One sowing: alike, none to three in a cell, from just out of the soil to closing above it."""
+    empty, colour = rng.choice([0, 0.2, 0.5, 0.8]), leaf_colour(rng)
+    share = float(np.exp(rng.uniform(np.log(0.08), np.log(0.6))))
+    for place in layout.places:
+        for _ in range(1 if rng.random() < 0.8 else int(rng.integers(2, 4))):
+            length_px = layout.cell_px * share * rng.uniform(0.6, 1.3)
+            if rng.random() >= empty and length_px >= LEAST_RADIUS_PX:
+                y, x = place + rng.normal(0, layout.cell_px * 0.16, 2)
+                tint = (colour * rng.uniform(0.85, 1.15)).astype(np.float32)
+                paint_seedling(rng, canvas, y, x, length_px, tint, shadow)
+
+
+def _rosettes(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow: Shadow) -> None:
     empty, size = rng.choice([0, 0.1, 0.3, 0.7]), rng.uniform(0.12, 0.55)
     height, width = canvas.shape
     for place in layout.places:
