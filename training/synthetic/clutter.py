@@ -55,8 +55,8 @@ def _colour_card(rng: np.random.Generator, picture: Picture, place: tuple[int, i
     for row in range(rows):
         for column in range(columns):
             top, left = gap_px + row * pitch_px, gap_px + column * pitch_px
-            grey = rng.random() < 0.3
-            card[top : top + patch_px, left : left + patch_px] = rng.uniform(10, 245) if grey else rng.uniform(10, 245, 3)
+            colour = rng.uniform(10, 245, 1 if rng.random() < 0.3 else 3)
+            card[top : top + patch_px, left : left + patch_px] = colour
     _lay(rng, picture, card, place)
 
 
