@@ -64,7 +64,7 @@ def _cloth(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -
     """A mat, a shoe, a box: something large, of one colour or woven."""
     size = rng.uniform(30, 0.6 * min(picture.shape[:2]), 2).astype(int)
     colour = not_green((rng.uniform(5, 230, 3)).astype(np.float32))
-    y, x = np.indices(size, np.float32)
+    y, x = np.indices((int(size[0]), int(size[1])), dtype=np.float32)
     weave = 1 + rng.uniform(0, 0.3) * np.sin(x * rng.uniform(0.3, 2)) * np.sin(y * rng.uniform(0.3, 2))
     _lay(rng, picture, (colour * weave[..., None]).astype(np.float32), place)
 
