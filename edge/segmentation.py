@@ -20,6 +20,12 @@ NONE = -1
 REACH_SHARE = 0.125
 """A cell that points to a place farther from every peak than this share of the grid's longer side has no instance."""
 
+SUPPORT_CELLS = 4
+"""A peak with no plant so near is none: the graph's maps disagree, as over a white crumb of soil."""
+
+DOUBLE_SHARE = 0.5
+"""Two wholes nearer to each other than this share of the radius of their parts, taken together, are one found twice."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Objects:
@@ -85,13 +91,19 @@ class Segmentation:
 def decode(inference: Inference, manifest: Manifest, placement: Placement) -> Segmentation:
     """Group the network's answer into objects and their cells; what lies in the padding is dropped."""
     classes, plant = _inside(inference.classes, manifest, placement)
-    peaks = _peaks(inference.centers, manifest, placement)
+    peaks = _supported(_peaks(inference.centers, manifest, placement), plant)
     grouped = next((index for index, thing in enumerate(manifest.things) if thing.grouped), None)
     instances = np.full(classes.shape, NONE, np.int32)
     if grouped is not None:
-        _group(instances, plant, inference.offsets, peaks, grouped)
-    objects = Objects(*peaks, parent=_parents(plant, instances, peaks, manifest))
-    return Segmentation(classes, plant, instances, objects)
+        cells = plant & _of_classes(classes, manifest.things[grouped].classes or manifest.plant_classes, manifest)
+        _group(instances, cells, inference.offsets, peaks, grouped)
+    parent = _parents(plant, instances, peaks, manifest)
+    kept = _first_of_doubles(instances, peaks, parent, manifest)
+    if not kept.all():
+        row = np.append(np.cumsum(kept) - 1, NONE)  # NONE is -1, the last
+        instances, peaks = row[instances].astype(np.int32), _only(peaks, kept)
+        parent = _parents(plant, instances, peaks, manifest)
+    return Segmentation(classes, plant, instances, Objects(*peaks, parent=parent))
 
 
 Rows = NDArray[np.int64]
@@ -104,10 +116,15 @@ def _inside(
     region = placement.grid_region
     inside = np.zeros_like(classes)
     inside[region] = classes[region]
-    is_plant = np.array([name in manifest.plant_classes for name in manifest.classes])
     plant = np.zeros(classes.shape, np.bool_)
-    plant[region] = is_plant[classes[region]]
+    plant[region] = _of_classes(classes[region], manifest.plant_classes, manifest)
     return inside, plant
+
+
+def _of_classes(classes: NDArray[np.uint8], names: tuple[str, ...], manifest: Manifest) -> NDArray[np.bool_]:
+    wanted = np.array([name in names for name in manifest.classes])
+    found: NDArray[np.bool_] = wanted[classes]
+    return found
 
 
 def _peaks(centers: NDArray[np.float32], manifest: Manifest, placement: Placement) -> Peaks:
@@ -120,6 +137,37 @@ def _peaks(centers: NDArray[np.float32], manifest: Manifest, placement: Placemen
     return y[kept], x[kept], score[kept], thing[kept]
 
 
+def _only(peaks: Peaks, kept: NDArray[np.bool_]) -> Peaks:
+    y, x, score, thing = peaks
+    return y[kept], x[kept], score[kept], thing[kept]
+
+
+def _supported(peaks: Peaks, plant: NDArray[np.bool_]) -> Peaks:
+    side = 2 * SUPPORT_CELLS + 1
+    near = cv2.dilate(plant.view(np.uint8), np.ones((side, side), np.uint8)) > 0
+    return _only(peaks, near[_cells(peaks[0]), _cells(peaks[1])])
+
+
+def _first_of_doubles(
+    instances: NDArray[np.int32], peaks: Peaks, parent: Rows, manifest: Manifest
+) -> NDArray[np.bool_]:
+    """Which peaks stay when a whole that was found twice loses the weaker one."""
+    y, x, score, thing = peaks
+    kept = np.ones(len(score), np.bool_)
+    have_parts = {entry.part_of for entry in manifest.things}
+    wholes = np.flatnonzero(np.array([entry.name in have_parts for entry in manifest.things])[thing])
+    if len(wholes) > 1:
+        wholes = wholes[np.argsort(-score[wholes], kind="stable")]
+        cells = np.bincount(instances[instances != NONE], minlength=len(score))
+        area = np.bincount(parent[parent != NONE], cells[parent != NONE], minlength=len(score))[wholes]
+        radius = np.sqrt((area[:, None] + area) / np.pi)
+        apart = np.hypot(y[wholes, None] - y[wholes], x[wholes, None] - x[wholes])
+        double = np.triu(apart < DOUBLE_SHARE * radius, 1) & (thing[wholes, None] == thing[wholes])
+        for stronger, weaker in zip(*np.nonzero(double), strict=True):
+            kept[wholes[weaker]] &= not kept[wholes[stronger]]
+    return kept
+
+
 def _within(place: NDArray[np.float32], cells: slice) -> NDArray[np.bool_]:
     within: NDArray[np.bool_] = (place >= cells.start) & (place < cells.stop)
     return within
@@ -127,21 +175,21 @@ def _within(place: NDArray[np.float32], cells: slice) -> NDArray[np.bool_]:
 
 def _group(
     instances: NDArray[np.int32],
-    plant: NDArray[np.bool_],
+    cells: NDArray[np.bool_],
     offsets: NDArray[np.float32],
     peaks: Peaks,
     grouped: int,
 ) -> None:
-    """Give each plant cell the peak nearest to where its offset points."""
+    """Give each of the cells that can belong to the thing the peak nearest to where its offset points."""
     members = np.flatnonzero(peaks[3] == grouped)
     if not len(members):
         return
-    nearest, distance = _nearest(plant.shape, peaks, members)
-    rows, columns = np.nonzero(plant)
-    target_rows = _pointed_at(rows, offsets[0][plant], plant.shape[0])
-    target_columns = _pointed_at(columns, offsets[1][plant], plant.shape[1])
+    nearest, distance = _nearest(cells.shape, peaks, members)
+    rows, columns = np.nonzero(cells)
+    target_rows = _pointed_at(rows, offsets[0][cells], cells.shape[0])
+    target_columns = _pointed_at(columns, offsets[1][cells], cells.shape[1])
     found = nearest[target_rows, target_columns]
-    far = distance[target_rows, target_columns] > REACH_SHARE * max(plant.shape)
+    far = distance[target_rows, target_columns] > REACH_SHARE * max(cells.shape)
     instances[rows, columns] = np.where(far, NONE, found)
 
 

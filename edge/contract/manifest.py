@@ -22,13 +22,15 @@ class Thing(Wire):
     """A class that is counted by the peaks of its centre heatmap.
 
     ``part_of`` names the thing that it belongs to (a leaf is part of a plant). ``grouped`` says that ``offsets`` point
-    to the centres of this thing, so that it has instances; one thing of a model may be grouped.
+    to the centres of this thing, so that it has instances; one thing of a model may be grouped. ``classes`` are those
+    that its cells can have (fruit, not the leaf beside it); without any, every plant class.
     """
 
     name: Name
     threshold: Annotated[float, Field(gt=0, lt=1)]
     part_of: Name | None = None
     grouped: bool = False
+    classes: tuple[Name, ...] = ()
     count_trait: Name
 
 
@@ -75,6 +77,9 @@ class Manifest(Message):
         unknown = set(self.plant_classes) - set(self.classes)
         if unknown:
             raise ValueError(f"plant_classes names {sorted(unknown)}, which classes {list(self.classes)} lacks")
+        unknown = {name for thing in self.things for name in thing.classes} - set(self.plant_classes)
+        if unknown:
+            raise ValueError(f"things have classes {sorted(unknown)}, which plant_classes lacks")
         things = [thing.name for thing in self.things]
         orphans = {thing.part_of for thing in self.things if thing.part_of} - set(things)
         if orphans:

@@ -55,6 +55,7 @@ def test_offsets_decide_where_leaves_overlap():
 
 def test_peaks_below_their_things_threshold_are_no_objects():
     outputs = answer(MANIFEST)
+    outputs["classes"][0] = 1
     plant, leaf = (thing.threshold for thing in MANIFEST.things)
     outputs["centers"][0, :4] = [
         (5, 5, plant * 1.01, PLANT),
@@ -125,9 +126,32 @@ def test_a_gap_of_two_cells_is_a_stalk_lost_on_the_grid():
     assert parent_across(3) == NONE
 
 
-def test_two_peaks_in_one_cell_are_two_objects():
-    found = segment(scene(MANIFEST, plants=[(10, 10), (10.2, 10.2)], leaves=[(10, 10, 3), (10.1, 10.1, 3)]))
-    assert len(found.objects) == 4
+def test_two_leaves_with_their_peaks_in_one_cell_are_two():
+    found = segment(scene(MANIFEST, leaves=[(10, 10, 3), (10.1, 10.1, 3)]))
+    assert len(found.objects) == 2
+
+
+def test_a_peak_over_nothing_that_is_plant_is_none():
+    outputs = scene(MANIFEST, plants=[(10, 10), (10, 24)], leaves=[(10, 10, 3), (20, 24, 0)])
+    outputs["classes"][0, 20, 24] = 0
+    found = segment(outputs)
+    assert found.objects.x.tolist() == [10, 10]
+
+
+@pytest.mark.parametrize(("apart", "plants"), [(1, 1), (2, 1), (12, 2)])
+def test_a_plant_that_is_found_twice_is_one_and_keeps_its_leaves(apart: int, plants: int):
+    found = segment(scene(MANIFEST, plants=[(16, 10), (16, 10 + apart)], leaves=[(16, 8, 4), (16, 12 + apart, 4)]))
+    assert (found.objects.thing == PLANT).sum() == plants
+    assert len(set(found.objects.parent[found.objects.thing == LEAF])) == plants
+    assert (found.instances >= 0).sum() == found.plant.sum()
+    assert set(found.objects.thing[found.instances[found.plant]]) == {LEAF}
+
+
+def test_of_a_plant_that_is_found_twice_the_surer_stays():
+    outputs = scene(MANIFEST, plants=[(16, 10), (16, 12)], leaves=[(16, 8, 4), (16, 14, 4)])
+    outputs["centers"][0, :2, 2] = (0.5, 0.8)
+    found = segment(outputs)
+    assert found.objects.x[found.objects.thing == PLANT].tolist() == [12]
 
 
 def test_a_model_of_fruit_alone_has_wholes_without_parts():

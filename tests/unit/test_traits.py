@@ -110,11 +110,11 @@ def test_a_colour_that_is_not_defined_is_absent(value, missing):
     assert set(MANIFEST.traits) - set(values) == missing
 
 
-def test_a_centre_without_cells_is_counted_and_has_nothing_else():
+def test_a_centre_without_cells_is_no_plant():
     outcome, values = measured(scene(MANIFEST, plants=[(12, 20)]))["frame"]
 
-    assert outcome is Outcome.MEASURED
-    assert values == {"plant_count": 1, "leaf_count": 0, "canopy_cover": 0}
+    assert outcome is Outcome.NO_PLANT
+    assert values == {"plant_count": 0, "leaf_count": 0, "canopy_cover": 0}
 
 
 def test_a_leaf_over_the_next_pot_gives_that_pot_no_plant():
