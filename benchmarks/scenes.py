@@ -8,18 +8,20 @@ import time
 
 import cv2
 
-from training.synthetic import render_rosettes
+from training.synthetic import RENDERERS
 
 COUNT, SIZE_PX = 60, 512
 
 
 def main() -> None:
     cv2.setNumThreads(1)
-    render_rosettes(0, SIZE_PX, SIZE_PX)
-    start_s = time.process_time()
-    for seed in range(COUNT):
-        render_rosettes(seed, SIZE_PX, SIZE_PX)
-    print(json.dumps({"size_px": SIZE_PX, "scenes_per_core_s": round(COUNT / (time.process_time() - start_s), 1)}))
+    for name, renderer in RENDERERS.items():
+        renderer.render(0, SIZE_PX, SIZE_PX)
+        start_s = time.process_time()
+        for seed in range(COUNT):
+            renderer.render(seed, SIZE_PX, SIZE_PX)
+        per_core_s = COUNT / (time.process_time() - start_s)
+        print(json.dumps({"scenes": name, "size_px": SIZE_PX, "scenes_per_core_s": round(per_core_s, 1)}))
 
 
 if __name__ == "__main__":

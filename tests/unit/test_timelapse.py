@@ -10,6 +10,7 @@ import pytest
 from edge.errors import ConfigError
 from training import clip
 from training.synthetic import Tray, render_timelapse
+from training.synthetic.scene import PLANT
 
 SMALL = Tray(rows=2, columns=3, height_px=200, width_px=300, cell_px=90)
 
@@ -32,18 +33,21 @@ def test_plants_grow_keep_their_places_and_add_leaves():
         assert areas == sorted(areas)
         assert truth[-1][0] > truth[len(truth) // 2][0] or truth[-1][0] >= 4
     assert len(noons[-1].plots) == 5, "one of six pots was never sown"
-    places = [{plot: moment.scene.plant_centres[n, 1:] for n, plot in enumerate(moment.plots)} for moment in noons[-2:]]
+    places = [
+        {plot: moment.scene.labels.centres[PLANT][n, 1:] for n, plot in enumerate(moment.plots)}
+        for moment in noons[-2:]
+    ]
     assert all(np.allclose(places[0][plot], places[1][plot]) for plot in places[0])
 
 
 def test_truth_is_what_the_maps_show_and_an_empty_pot_is_0():
     last = moments(4, 8)[-1]
-    assert sum(last.truth(plot)[1] for plot in SMALL.places) == np.count_nonzero(last.scene.plants)
+    assert sum(last.truth(plot)[1] for plot in SMALL.places) == np.count_nonzero(last.scene.labels.instances[PLANT])
     unsown = set(SMALL.places) - set(last.plots)
     assert [last.truth(plot) for plot in unsown] == [(0, 0)]
     for number, plot in enumerate(last.plots, start=1):
         y, x = SMALL.places[plot]
-        rows, columns = np.nonzero(last.scene.plants == number)
+        rows, columns = np.nonzero(last.scene.labels.instances[PLANT] == number)
         assert abs(rows.mean() - y) < 20
         assert abs(columns.mean() - x) < 20
 

@@ -8,13 +8,12 @@ from training.synthetic.scene import Picture
 
 
 def strew(rng: np.random.Generator, picture: Picture) -> None:
-    """Paint up to four things at random places."""
-    for _ in range(int(rng.integers(0, 5))):
-        height, width = picture.shape[:2]
+    """Paint up to four things at random places, the largest first."""
+    height, width = picture.shape[:2]
+    kinds = (_board, _cloth, _colour_card, _cable, _litter, _label, _pin)
+    for kind in sorted(rng.choice(7, int(rng.integers(0, 5)), p=[0.08, 0.07, 0.08, 0.14, 0.12, 0.31, 0.2])):
         place = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
-        paint = (_label, _pin, _cable, _litter, _colour_card, _cloth)[
-            rng.choice(6, p=[0.34, 0.22, 0.17, 0.13, 0.08, 0.06])
-        ]
+        paint = kinds[kind]
         paint(rng, picture, place)
 
 
@@ -67,6 +66,16 @@ def _cloth(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -
     y, x = np.indices((int(size[0]), int(size[1])), dtype=np.float32)
     weave = 1 + rng.uniform(0, 0.3) * np.sin(x * rng.uniform(0.3, 2)) * np.sin(y * rng.uniform(0.3, 2))
     _lay(rng, picture, (colour * weave[..., None]).astype(np.float32), place)
+
+
+def _board(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
+    """A white board, a sheet, a rail or a beam: smooth, of hardly any colour, brighter on one side."""
+    size = rng.uniform(0.1, 1.0, 2) * min(picture.shape[:2])
+    size[1] *= rng.choice([1.0, 0.15])
+    rows, columns = (max(4, int(side)) for side in size)
+    slope = 1 + rng.uniform(0, 0.4) * np.linspace(-1, 1, columns, dtype=np.float32)
+    colour = rng.uniform(60, 280) * (1 + rng.normal(0, 0.04, 3))
+    _lay(rng, picture, np.broadcast_to(colour, (rows, columns, 3)).astype(np.float32) * slope[:, None], place)
 
 
 def _lay(rng: np.random.Generator, picture: Picture, thing: Picture, place: tuple[int, int]) -> None:

@@ -143,6 +143,22 @@ def paint_leaves(
         brush.paint(canvas.add_leaf(plant), colour, max(1, round(radius_px * 0.025)), shadow)
 
 
+def paint_blade(
+    rng: np.random.Generator,
+    canvas: Canvas,
+    base: tuple[float, float],
+    leaf: Leaf,
+    number: int,
+    colour: Colour,
+    shadow: Shadow,
+) -> None:
+    """Paint a single leaf that grows from (y, x), as part ``number``."""
+    reach_px = int(min(6, leaf.length_px * 0.06))
+    _Brush(rng, canvas, leaf, (base[1], base[0]), reach_px).paint(
+        number, colour, max(1, round(leaf.length_px * 0.03)), shadow
+    )
+
+
 class _Brush:
     """Paints one leaf inside the window that it can touch."""
 
@@ -207,16 +223,18 @@ class _Brush:
     def _shaded(self, colour: Colour) -> NDArray[np.float32]:
         """The blade's colour over the window: bent, cupped, mottled and veined."""
         rng, (cosine, sine) = self.rng, self.direction
-        y, x = np.mgrid[self.top : self.bottom, self.left : self.right].astype(np.float32)
-        along = ((x - self.stem[0]) * cosine + (y - self.stem[1]) * sine) / self.length_px
-        across = ((y - self.stem[1]) * cosine - (x - self.stem[0]) * sine) / max(
-            self.blade_px * self.leaf.aspect / 2, 1
-        )
-        light = 1 + rng.uniform(-0.25, 0.25) * (along - 0.6) + rng.uniform(-0.18, 0.18) * across
-        light = light + 0.05 * field(rng, (y.shape[0], y.shape[1]), 3)
+        y = np.arange(self.top, self.bottom, dtype=np.float32)[:, None] - np.float32(self.stem[1])
+        x = np.arange(self.left, self.right, dtype=np.float32)[None, :] - np.float32(self.stem[0])
+        lengthwise = rng.uniform(-0.25, 0.25) / self.length_px
+        crosswise = rng.uniform(-0.18, 0.18) / max(self.blade_px * self.leaf.aspect / 2, 1)
+        by_y = y * np.float32(lengthwise * sine + crosswise * cosine)
+        by_x = x * np.float32(lengthwise * cosine - crosswise * sine)
+        light = 0.05 * field(rng, (y.shape[0], x.shape[1]), 3)
+        light += by_y + np.float32(1 - 0.6 * lengthwise * self.length_px)
+        light += by_x
         if self.blade_px > 12:
-            light = light * (1 + rng.uniform(-0.1, 0.25) * self._veins())
-        tint = colour * (1 + rng.normal(0, 0.05, 3))
+            light *= 1 + np.float32(rng.uniform(-0.1, 0.25)) * self._veins()
+        tint = (colour * (1 + rng.normal(0, 0.05, 3))).astype(np.float32)
         return np.asarray(tint * light[..., None], np.float32)
 
     def _veins(self) -> NDArray[np.float32]:

@@ -62,7 +62,8 @@ def mat(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
 
 def bench(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
     """Plastic, wood or metal: one colour, a little uneven."""
-    base = not_green((rng.uniform(20, 230) * (1 + rng.uniform(-0.25, 0.25, 3))).astype(np.float32))
+    tint = rng.uniform(0.02, 0.25)  # white boards and walls have hardly any, and are often overexposed
+    base = not_green((rng.uniform(15, 280) * (1 + rng.uniform(-tint, tint, 3))).astype(np.float32))
     return (base * (1 + 0.05 * field(rng, shape, 60) + 0.02 * field(rng, shape, 2))[..., None]).astype(np.float32)
 
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from training.synthetic.camera import develop
 from training.synthetic.clutter import strew
-from training.synthetic.foliage import Shadow, leaf_colour, paint_plant, paint_seedling
-from training.synthetic.ground import any_ground, mat, soil
+from training.synthetic.foliage import Leaf, Shadow, leaf_colour, paint_blade, paint_plant, paint_seedling
+from training.synthetic.ground import any_ground, bench, mat, not_green, soil
 from training.synthetic.noise import field
-from training.synthetic.scene import Canvas, Picture, Scene
+from training.synthetic.scene import Canvas, Colour, Picture, Scene
 
 LEAST_RADIUS_PX = 5.0
 """Smaller rosettes than this are not sown."""
@@ -23,10 +23,7 @@ def render_rosettes(seed: int, height_px: int, width_px: int) -> Scene:
     canvas = Canvas.on(any_ground(rng, (height_px, width_px)))
     direction = rng.choice([-1, 1], 2)
     shadow = Shadow(int(direction[0]), int(direction[1]), rng.uniform(0.1, 0.6))
-    if rng.random() < 0.5:
-        _few(rng, canvas, shadow)
-    else:
-        _tray(rng, canvas, shadow)
+    (_few, _tray, _upright)[rng.choice(3, p=[0.47, 0.45, 0.08])](rng, canvas, shadow)
     return canvas.finish(develop(rng, canvas.picture))
 
 
@@ -95,6 +92,42 @@ def _mask_surround(rng: np.random.Generator, canvas: Canvas) -> None:
         True
     )
     canvas.picture[~kept] = 0
+
+
+def _upright(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
+    """One plant from the side, before a wall: its leaves to both sides of a stem that stands in a pot, or fills all."""
+    height, width = canvas.shape
+    if rng.random() < 0.7:
+        canvas.picture[:] = bench(rng, canvas.shape)
+    strew(rng, canvas.picture)
+    foot = np.array([height * rng.uniform(0.7, 1.0), width * rng.uniform(0.3, 0.7)])
+    tall_px, lean = foot[0] * rng.uniform(0.4, 0.95), rng.normal(0, 0.08)
+    if rng.random() < 0.8:
+        half, deep = width * rng.uniform(0.06, 0.2), height * rng.uniform(0.1, 0.3)
+        pot = np.array([[-half, 0], [half, 0], [0.8 * half, deep], [-0.8 * half, deep]]) + foot[::-1]
+        grey = rng.uniform(15, 200) * (1 + rng.normal(0, 0.1, 3))
+        cv2.fillPoly(canvas.picture, [pot.astype(np.int32)], not_green(grey.astype(np.float32)).tolist(), cv2.LINE_AA)
+    plant, colour = canvas.add_plant(foot[0], foot[1]), leaf_colour(rng)
+    along = np.linspace(0, 1, 9)
+    stem = np.stack([foot[1] + lean * tall_px * along**2, foot[0] - tall_px * along], 1)
+    _stem(canvas, stem, colour * np.float32(rng.uniform(0.7, 1.1)), max(1, round(tall_px * rng.uniform(0.008, 0.03))))
+    longest_px, aspect, count = tall_px * rng.uniform(0.15, 0.45), rng.uniform(0.3, 0.9), int(rng.integers(3, 26))
+    for index in rng.permutation(count):
+        high = (index + rng.uniform(0.3, 1.0)) / count
+        x, y = (float(np.interp(high, along, stem[:, axis])) for axis in (0, 1))
+        rise = rng.uniform(-0.7, 0.9) if high < 0.85 else rng.uniform(0.3, 1.4)
+        angle = -rise if index % 2 else np.pi + rise
+        leaf = Leaf(
+            angle, longest_px * (1.1 - 0.7 * high) * rng.uniform(0.5, 1.1), aspect, rng.uniform(0.1, 0.5), False
+        )
+        paint_blade(rng, canvas, (y, x), leaf, canvas.add_leaf(plant), colour, shadow)
+
+
+def _stem(canvas: Canvas, points: NDArray[np.float64], colour: Colour, thickness_px: int) -> None:
+    fixed = [np.round(points * 16).astype(np.int32)]
+    cv2.polylines(canvas.picture, fixed, False, colour.tolist(), thickness_px, cv2.LINE_AA, 4)
+    drawn = cv2.polylines(np.zeros(canvas.shape, np.uint8), fixed, False, 1, thickness_px, cv2.LINE_8, 4)
+    canvas.stems |= drawn > 0
 
 
 @dataclass(frozen=True, slots=True)

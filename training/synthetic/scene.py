@@ -5,32 +5,29 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from training.labels import Labels, exact
+
 Colour = NDArray[np.float32]
 """Blue, green, red in 0…255; may leave the range until the picture is developed."""
 
 Picture = NDArray[np.float32]
 
+CLASSES, THINGS = ("background", "leaf"), ("plant", "leaf")
+"""What pixels of a scene with rosettes can be, and what is counted in it."""
+
+PLANT, LEAF = 0, 1
+"""Index of each thing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A labelled picture.
+    """A labelled picture: ``pixels`` uint8 [H, W, 3], BGR, and its ground truth.
 
-    Attributes:
-        pixels: uint8 [H, W, 3], BGR.
-        classes: 0 background, 1 leaf, uint8 [H, W].
-        leaves: number of the leaf that is seen, 0 for none, uint16 [H, W].
-        plants: number of its plant, uint16 [H, W].
-        leaf_centres: a row (number, y_px, x_px) for each leaf of which something is seen: the mean of its seen pixels,
-            float32 [n, 3].
-        plant_centres: the same for each plant: where its leaves meet, float32 [m, 3].
+    Centres of parts are the mean of their seen pixels; those of plants are where their leaves meet.
     """
 
     pixels: NDArray[np.uint8]
-    classes: NDArray[np.uint8]
-    leaves: NDArray[np.uint16]
-    plants: NDArray[np.uint16]
-    leaf_centres: NDArray[np.float32]
-    plant_centres: NDArray[np.float32]
+    labels: Labels
 
 
 @dataclass(slots=True)
@@ -40,19 +37,21 @@ class Canvas:
     Attributes:
         picture: float32 [H, W, 3].
         leaves: uint16 [H, W].
+        stems: plant that is of no leaf, bool [H, W].
         owners: plant of leaf n at index n; leaf 0 is none and owned by plant 0, which is none.
         plant_places: y and x of plant n at index n - 1.
     """
 
     picture: Picture
     leaves: NDArray[np.uint16]
+    stems: NDArray[np.bool_]
     owners: list[int] = field(default_factory=lambda: [0])
     plant_places: list[tuple[float, float]] = field(default_factory=list)
 
     @classmethod
     def on(cls, ground: Picture) -> "Canvas":
         """A canvas that shows nothing but ``ground``."""
-        return cls(ground, np.zeros(ground.shape[:2], np.uint16))
+        return cls(ground, np.zeros(ground.shape[:2], np.uint16), np.zeros(ground.shape[:2], np.bool_))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -74,14 +73,14 @@ class Canvas:
         plants = np.asarray(self.owners, np.uint16)[self.leaves]
         places = np.asarray(self.plant_places, np.float32).reshape(-1, 2)
         seen = np.flatnonzero(np.bincount(plants.ravel(), minlength=len(places) + 1)[1:])
-        return Scene(
-            pixels=pixels,
-            classes=(self.leaves > 0).astype(np.uint8),
-            leaves=self.leaves,
-            plants=plants,
-            leaf_centres=centroids(self.leaves),
-            plant_centres=np.column_stack([seen + 1, places[seen]]).astype(np.float32),
+        labels = Labels(
+            classes=((self.leaves > 0) | self.stems).astype(np.uint8),
+            instances=np.stack([plants, self.leaves]),
+            centres=(np.column_stack([seen + 1, places[seen]]).astype(np.float32), centroids(self.leaves)),
+            grouped=LEAF,
+            allowed=exact(len(CLASSES)),
         )
+        return Scene(pixels, labels)
 
 
 def centroids(numbers: NDArray[np.uint16]) -> NDArray[np.float32]:

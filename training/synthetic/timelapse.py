@@ -71,7 +71,8 @@ class Moment:
         """How many leaves of a plot's plant are seen, and on how many pixels; 0 and 0 where nothing stands."""
         if plot not in self.plots:
             return 0, 0
-        own = self.scene.leaves[self.scene.plants == self.plots.index(plot) + 1]
+        plants, leaves = self.scene.labels.instances
+        own = leaves[plants == self.plots.index(plot) + 1]
         areas_px = np.bincount(own)
         return int(np.count_nonzero(areas_px >= LEAST_LEAF_PX)), int(areas_px.sum())
 
