@@ -25,13 +25,14 @@ from export.parity import ParityRefused, compare
 from export.to_onnx import to_float_graph, with_border
 from training.checkpoint import load_network
 from training.evaluate import torch_look
-from training.rosette import rosette_manifest
+from training.run import RECORD_FILE, RunRecord
+from training.spec import ModelSpec
 
 app = typer.Typer(
     no_args_is_help=True, help="Turn a trained network into a model package.", pretty_exceptions_enable=False
 )
 
-Checkpoint = Annotated[Path, typer.Argument(help="A network.pt that canopy-train fit wrote.")]
+Checkpoint = Annotated[Path, typer.Argument(help="A network.safetensors that canopy-train fit wrote, or a package.")]
 SizePx = Annotated[int, typer.Option(min=64, max=4096, help="Side of the input, a multiple of 32.")]
 TopK = Annotated[int, typer.Option(min=1, max=4096, help="Most peaks that the graph can give.")]
 HeldBack = Annotated[int, typer.Option(min=1, help="Rendered scenes to measure on.")]
@@ -73,16 +74,19 @@ def package(
     top_k: TopK = 512,
     calibration: Annotated[int, typer.Option(min=1, help="Rendered pictures to calibrate INT8 on.")] = 64,
     held_back: HeldBack = 100,
-    dataset: Annotated[str | None, typer.Option(help="Digest of what it was trained on.")] = None,
     note: Annotated[Path | None, typer.Option(help="Markdown to add to the model card.")] = None,
-    commit: Annotated[str | None, typer.Option(help="Git commit that trained it.")] = None,
 ) -> None:
     """Export, quantise, admit by the parity gate, and seal."""
     with _errors_end_with_their_code():
         network = load_network(checkpoint)
-        lineage = Lineage(dataset=dataset, git_commit=commit, created_at=datetime.now(timezone.utc))
-        draft = rosette_manifest(network.settings, size_px=size_px, top_k=top_k, version=version, lineage=lineage)
-        evidence = rendered_evidence(size_px, calibration, held_back)
+        draft = network.spec.manifest(
+            size_px=size_px,
+            top_k=top_k,
+            features=network.settings.widths[3],
+            version=version,
+            lineage=_lineage(checkpoint),
+        )
+        evidence = rendered_evidence(network.spec, size_px, calibration, held_back)
         precisions: list[Precision] = [kind.value for kind in precision or (Kind.INT8_CPU, Kind.FP16)]
         text = note.read_text(encoding="utf-8") if note else ""
         sealed = build_package(network, draft, evidence, precisions, out, text)
@@ -103,10 +107,19 @@ def verify(
             _check_golden(opened, precision)
             if checkpoint:
                 reference = torch_look(load_network(checkpoint), opened.manifest.top_k)
-                scenes = rendered_scenes(opened.manifest.input.height_px, held_back)
+                scenes = rendered_scenes(ModelSpec.of(opened.manifest), opened.manifest.input.height_px, held_back)
                 parity = compare(reference, open_precision(opened, precision).infer, opened.manifest, scenes)
                 parity.check(f"model.{precision}.onnx")
             show(f"{precision}: good")
+
+
+def _lineage(checkpoint: Path) -> Lineage:
+    """What the run's record says; nothing but the time where there is none."""
+    now = datetime.now(timezone.utc)
+    if not (checkpoint.parent / RECORD_FILE).exists():
+        return Lineage(created_at=now)
+    run = RunRecord.read(checkpoint.parent)
+    return Lineage(dataset=run.dataset, run_id=run.tracked_as, git_commit=run.git_commit, created_at=now)
 
 
 def _check_golden(opened: ModelPackage, precision: Precision) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 
 from edge.backends import Backend, open_backend
@@ -23,6 +24,7 @@ from export.half import to_fp16
 from export.parity import Scenes, compare
 from export.quantize import to_int8
 from export.to_onnx import to_float_graph, with_border
+from training.checkpoint import CHECKPOINT_FILE, save_network
 from training.evaluate import torch_look
 from training.network import Network
 
@@ -61,6 +63,7 @@ def build_package(
         metrics = _admit(network, package, evidence.held_back)
         write_golden(partial, draft, open_precision(package, precisions[0]), evidence.golden)
         manifest = package.manifest.model_copy(update={"metrics": metrics})
+        save_network(network, partial / CHECKPOINT_FILE, torch.float16)
         (partial / "MODEL_CARD.md").write_text(model_card(manifest, note), encoding="utf-8")
         _seal(partial, manifest)
         shutil.rmtree(folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edge.contract.manifest import Manifest
 from edge.errors import CanopyError
 from training.evaluate import Look, evaluate_look
-from training.targets import Labels
+from training.labels import Labels
 
 MAX_IOU_LOSS = 0.005
 MAX_COUNT_LOSS = 0.1
@@ -41,8 +41,9 @@ class Parity:
         Raises:
             ParityRefused: it loses more than 0.5 points of mean IoU, or more than 0.1 of a count's error.
         """
-        limits = {"mean_iou": MAX_IOU_LOSS, "leaf_count_mae": MAX_COUNT_LOSS, "plant_count_mae": MAX_COUNT_LOSS}
-        for metric, limit in limits.items():
+        counts = sorted(metric for metric in self.reference if metric.endswith("_count_mae"))
+        for metric in ("mean_iou", *counts):
+            limit = MAX_COUNT_LOSS if metric in counts else MAX_IOU_LOSS
             if not self.loss(metric) <= limit:
                 raise ParityRefused(
                     f"{name}: {metric} is {self.candidate[metric]:.4f}, of the network {self.reference[metric]:.4f}; "
@@ -52,6 +53,5 @@ class Parity:
 
 def compare(reference: Look, candidate: Look, manifest: Manifest, scenes: Scenes) -> Parity:
     """Measure both on the same scenes."""
-    return Parity(
-        evaluate_look(reference, manifest, scenes).metrics(), evaluate_look(candidate, manifest, scenes).metrics()
-    )
+    measured = (evaluate_look(look, manifest, scenes).metrics() for look in (reference, candidate))
+    return Parity(*measured)

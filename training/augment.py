@@ -1,6 +1,7 @@
 """Variations of a labelled picture: where it is cut, how it is turned, and how the light falls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge.preprocess import PADDING
+from edge.preprocess import PADDING, Placement, fit
 from training.args import AugmentationSettings
-from training.targets import Labels
+from training.labels import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +29,36 @@ class View:
     mirrored: bool
 
 
-def random_view(rng: np.random.Generator, shape: tuple[int, int], settings: AugmentationSettings) -> View:
-    """A window somewhere on a picture of ``shape``."""
-    zoom = float(np.exp(rng.uniform(np.log(settings.least_zoom), np.log(settings.most_zoom))))
+def random_view(rng: np.random.Generator, shape: tuple[int, int], full_px: int, settings: AugmentationSettings) -> View:
+    """A window somewhere on a picture of ``shape``, whose longer side a device would make ``full_px``."""
+    zoom = float(np.exp(rng.uniform(np.log(settings.least_zoom), np.log(settings.most_zoom)))) * full_px / max(shape)
     spare = [round(side * zoom) - settings.crop_px for side in shape]
     top, left = (int(rng.integers(min(0, room), max(0, room) + 1)) for room in spare)
-    return View(settings.crop_px, zoom, top, left, int(rng.integers(4)), bool(rng.integers(2)))
+    turns = int(rng.integers(4)) if settings.turned else 0
+    return View(settings.crop_px, zoom, top, left, turns, bool(rng.integers(2)))
 
 
 def see(pixels: NDArray[np.uint8], labels: Labels, view: View) -> tuple[NDArray[np.uint8], Labels]:
     """The picture and its ground truth through ``view``."""
-    instances = np.stack([_turn(_cut(plane, view, 0, cv2.INTER_NEAREST), view) for plane in labels.instances])
-    return (
-        np.ascontiguousarray(_turn(_cut(pixels, view, PADDING, cv2.INTER_LINEAR), view)),
-        Labels(
-            classes=np.ascontiguousarray(_turn(_cut(labels.classes, view, 0, cv2.INTER_NEAREST), view)),
-            instances=instances,
-            centres=tuple(_move(centres, view) for centres in labels.centres),
-            grouped=labels.grouped,
-        ),
+
+    def turned(plane: NDArray[np.generic], padding: int, interpolation: int = cv2.INTER_NEAREST) -> NDArray[Any]:
+        return np.ascontiguousarray(_turn(_cut(plane, view, padding, interpolation), view))
+
+    crowd = None if labels.crowd is None else turned(labels.crowd.view(np.uint8), 0).view(np.bool_)
+    return turned(pixels, PADDING, cv2.INTER_LINEAR if view.zoom > 1 else cv2.INTER_AREA), replace(
+        labels,
+        classes=turned(labels.classes, 0),
+        instances=np.stack([turned(plane, 0) for plane in labels.instances]),
+        centres=tuple(_move(centres, view) for centres in labels.centres),
+        crowd=crowd,
     )
+
+
+def fitted(pixels: NDArray[np.uint8], labels: Labels, size_px: int) -> tuple[NDArray[np.uint8], Labels, Placement]:
+    """A labelled picture in the network's input, [1, size_px, size_px, 3], placed as a device places it."""
+    image, placement = fit(pixels, size_px, size_px)
+    view = View(size_px, placement.scale, -placement.top_px, -placement.left_px, quarter_turns=0, mirrored=False)
+    return image, see(pixels, labels, view)[1], placement
 
 
 def _cut(plane: NDArray[np.generic], view: View, padding: int, interpolation: int) -> NDArray[np.generic]:

@@ -1,4 +1,7 @@
-"""Rendered scenes as batches for training."""
+"""Labelled pictures as batches for training."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -6,33 +9,49 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from training.args import AugmentationSettings
+from edge.errors import ConfigError
+from training.args import FitSettings
 from training.augment import random_view, relight, see
 from training.loss import Wanted
-from training.pool import Pool
+from training.pool import Examples
 from training.targets import Targets, make_targets
 
+# Pictures are spread over processes. Threads of OpenCV would compete with them, and hang those that are forked.
+cv2.setNumThreads(1)
 
-class SceneViews(Dataset[tuple[Tensor, Wanted]]):
-    """Views of a pool's scenes, another one at each asking: item i is a random window on scene i modulo the pool."""
 
-    def __init__(self, pool: Pool, classes: int, augmentation: AugmentationSettings, seed: int, length: int) -> None:
-        self.pool, self.classes, self.augmentation = pool, classes, augmentation
-        self.seed, self.length = seed, length
+class Source(NamedTuple):
+    """Labelled pictures, what they are called, and how much of what training sees comes from them."""
 
-    def __len__(self) -> int:
-        return self.length
+    name: str
+    examples: Examples
+    share: float
+
+
+class Views(Dataset[tuple[Tensor, Wanted]]):
+    """Windows on labelled pictures, another one at each asking.
+
+    Item i is drawn from the seed and i alone, whatever was asked before: a run that is resumed sees what it would have
+    seen.
+    """
+
+    def __init__(self, sources: Sequence[Source], settings: FitSettings) -> None:
+        if not sources or any(not len(source.examples) for source in sources):
+            raise ConfigError("there is nothing to train on: a source of pictures is empty")
+        self.sources, self.settings = sources, settings
+        self.ends = np.cumsum([source.share for source in sources])
 
     def __getitem__(self, index: int) -> tuple[Tensor, Wanted]:
-        """A picture, float32 [3, S, S] BGR in 0…1, and its targets; the same for the same seed and index."""
-        cv2.setNumThreads(1)
-        rng = np.random.default_rng((self.seed, index))
-        scene = int(rng.integers(len(self.pool)))
-        pixels = self.pool.pixels[scene]
-        view = random_view(rng, pixels.shape[:2], self.augmentation)
-        pixels, labels = see(pixels, self.pool.labels(scene), view)
-        picture = relight(scaled(torch.from_numpy(pixels)), rng, self.augmentation)
-        return picture, to_tensors(make_targets(labels, self.classes))
+        """A picture, float32 [3, S, S] BGR in 0…1, and its targets."""
+        rng = np.random.default_rng((self.settings.seed, index))
+        examples = self.sources[int(np.searchsorted(self.ends, rng.uniform(0, self.ends[-1]), side="right"))].examples
+        pixels, labels = examples[int(rng.integers(len(examples)))]
+        height, width = pixels.shape[:2]
+        pixels, labels = see(
+            pixels, labels, random_view(rng, (height, width), self.settings.size_px, self.settings.augmentation)
+        )
+        picture = relight(scaled(torch.from_numpy(pixels)), rng, self.settings.augmentation)
+        return picture, to_tensors(make_targets(labels))
 
 
 def scaled(pixels: Tensor) -> Tensor:
@@ -42,6 +61,4 @@ def scaled(pixels: Tensor) -> Tensor:
 
 def to_tensors(targets: Targets) -> Wanted:
     """The targets of one picture, without the batch axis."""
-    return Wanted(*(torch.from_numpy(np.ascontiguousarray(part)) for part in (
-        targets.semantic, targets.heat, targets.offsets, targets.inside,
-    )))  # fmt: skip
+    return Wanted(*(torch.from_numpy(np.ascontiguousarray(getattr(targets, name))) for name in Wanted._fields))

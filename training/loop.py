@@ -1,28 +1,45 @@
-"""The training loop, on PyTorch Lightning: mixed precision, an average of the weights, a checkpoint at each check."""
+"""The training loop, on PyTorch Lightning: mixed precision, and an average of the weights, which is what is kept.
 
+An epoch is ``check_every`` steps. After each the network is measured, and a run that was killed goes on from there.
+"""
+
+import logging
 import math
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.loggers import CSVLogger
-from torch import Tensor
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, distributed
 from torch.optim import AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from training.args import FitSettings
-from training.checkpoint import load_network, save_network
-from training.data import SceneViews
+from training.checkpoint import CHECKPOINT_FILE, load_network, save_network
+from training.data import Source, Views
 from training.evaluate import evaluate
 from training.loss import Wanted, loss_terms, weighted
-from training.network import Network
-from training.pool import Pool
+from training.network import Network, transferred
+from training.pool import Examples
+from training.report import draw_pictures
+from training.run import RunRecord
+from training.tracking import commit, keep_pictures, loggers, track
 
-CHECKPOINT_FILE = "network.pt"
+RESUME_FILE = "resume.ckpt"
+SAMPLES, SAMPLE_COUNT = "samples", 4
+
+HARMLESS = (
+    "Checkpoint directory .* exists",  # it does when a run goes on
+    ".*does not have many workers",  # the settings say how many
+    ".*LeafSpec",
+    ".*barrier",
+)
+"""Warnings of libraries about nothing that the user of a run could mend."""
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -34,7 +51,9 @@ class Fitting(lightning.LightningModule):  # type: ignore[misc]  # Lightning shi
         super().__init__()
         self.network, self.settings = network, settings
         self.averaged = AveragedModel(network, multi_avg_fn=moving_average(settings.average), use_buffers=True)
-        self.started_s = time.monotonic()
+        self.averaged.requires_grad_(requires_grad=False)
+        self.spent_s = 0.0
+        self.seen_s = time.monotonic()
 
     def training_step(self, batch: tuple[Tensor, Wanted], _index: int) -> Tensor:
         """One step; logs each term of the loss."""
@@ -42,11 +61,15 @@ class Fitting(lightning.LightningModule):  # type: ignore[misc]  # Lightning shi
         maps = self.network(picture.contiguous(memory_format=torch.channels_last))
         terms = loss_terms(type(maps)(*(part.float() for part in maps)), wanted)
         self.log_dict({f"loss/{name}": term.detach() for name, term in terms.items()})
-        return weighted(terms, self.settings.loss)
+        loss = weighted(terms, self.settings.loss)
+        self.log("loss", loss.detach(), prog_bar=True, logger=False)
+        return loss
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Average, and stop when the minutes are used up."""
         self.averaged.update_parameters(self.network)
+        now_s = time.monotonic()
+        self.spent_s, self.seen_s = self.spent_s + now_s - self.seen_s, now_s
         self.trainer.should_stop = self.progress() >= 1
 
     def progress(self) -> float:
@@ -54,7 +77,15 @@ class Fitting(lightning.LightningModule):  # type: ignore[misc]  # Lightning shi
         by_steps: float = self.global_step / self.settings.steps
         if self.settings.minutes is None:
             return by_steps
-        return max(by_steps, (time.monotonic() - self.started_s) / 60 / self.settings.minutes)
+        return max(by_steps, self.spent_s / 60 / self.settings.minutes)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The minutes that are used up stay so when the run goes on."""
+        checkpoint["spent_s"] = self.spent_s
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on."""
+        self.spent_s = checkpoint["spent_s"]
 
     def configure_optimizers(self) -> Optimizer:
         """AdamW; batch norms and biases are not decayed."""
@@ -93,50 +124,140 @@ def schedule(progress: float, warm_up: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warm_up) / (1 - warm_up)))) + 1e-3
 
 
+class InOrder(Sampler[int]):
+    """Item numbers, one epoch after the other, each process its share: a run that goes on asks for what comes next."""
+
+    def __init__(self, epoch_items: int, processes: int, seen: Callable[[], int]) -> None:
+        self.epoch_items, self.processes, self.seen = epoch_items, processes, seen
+
+    def __len__(self) -> int:
+        return self.epoch_items // self.processes
+
+    def __iter__(self) -> Iterator[int]:
+        rank = distributed.get_rank() if distributed.is_initialized() else 0
+        first = self.seen()
+        return iter(range(first + rank, first + self.epoch_items, self.processes))
+
+
 class Check(lightning.Callback):  # type: ignore[misc]
-    """Every so many steps: keep the averaged weights, and measure them on the held-back scenes."""
+    """After each epoch: measure the averaged weights on what was held back, and keep them if they are the best yet."""
 
-    def __init__(self, folder: Path, held_back: Pool, settings: FitSettings) -> None:
+    def __init__(self, folder: Path, held_back: Mapping[str, Examples], settings: FitSettings) -> None:
         self.folder, self.held_back, self.settings = folder, held_back, settings
+        self.best, self.without_gain = math.inf, 0
 
-    def on_train_batch_end(self, _trainer: Any, fitting: Fitting, *_: Any) -> None:
-        """Check if it is time."""
-        if fitting.global_step % self.settings.check_every == 0:
-            self.check(fitting)
+    def on_train_epoch_end(self, trainer: Any, fitting: Fitting) -> None:
+        """Check, in the first process; all learn whether that was the last."""
+        if trainer.is_global_zero:
+            self._check(trainer, fitting)
+        patience = self.settings.patience
+        enough = patience is not None and self.without_gain >= patience
+        trainer.should_stop = trainer.strategy.broadcast(trainer.should_stop or enough)
 
-    def on_train_end(self, _trainer: Any, fitting: Fitting) -> None:
-        """Check what the run ended with."""
-        self.check(fitting)
+    def _check(self, trainer: Any, fitting: Fitting) -> None:
+        candidate = self.folder / f"candidate-{CHECKPOINT_FILE}"
+        save_network(cast("Network", fitting.averaged.module), candidate)
+        network, badness = load_network(candidate), 0.0
+        for name, examples in self.held_back.items():
+            report = evaluate(network, examples, self.settings.size_px, self.settings.top_k)
+            badness += report.badness
+            for logger in trainer.loggers:
+                said = {f"{name}/{metric}": value for metric, value in report.metrics().items()}
+                logger.log_metrics(said, step=fitting.global_step)
+            shown = list(range(min(SAMPLE_COUNT, len(examples))))
+            draw_pictures(
+                network, examples, self.settings.size_px, self.settings.top_k, shown, self.folder / SAMPLES / name
+            )
+        keep_pictures(trainer, self.folder / SAMPLES)
+        self.without_gain = 0 if badness < self.best else self.without_gain + 1
+        if badness <= self.best:
+            self.best = badness
+            candidate.replace(self.folder / CHECKPOINT_FILE)
+        candidate.unlink(missing_ok=True)
 
-    def check(self, fitting: Fitting) -> None:
-        """Write the checkpoint and log its metrics."""
-        save_network(cast("Network", fitting.averaged.module), self.folder / CHECKPOINT_FILE)
-        report = evaluate(load_network(self.folder / CHECKPOINT_FILE), self.held_back, self.settings.top_k)
-        fitting.logger.log_metrics(report.metrics(), step=fitting.global_step)
+    def state_dict(self) -> dict[str, float]:
+        """What a run that goes on must know."""
+        return {"best": self.best, "without_gain": self.without_gain}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Go on."""
+        self.best, self.without_gain = state_dict["best"], int(state_dict["without_gain"])
 
 
-def fit(settings: FitSettings, scenes: Pool, held_back: Pool, folder: Path, start: Network | None = None) -> Network:
-    """Train on ``scenes`` and return the averaged network; checkpoints and ``metrics.csv`` go to ``folder``."""
+def fit(
+    settings: FitSettings,
+    sources: Sequence[Source],
+    held_back: Mapping[str, Examples],
+    folder: Path,
+    start: Network | None = None,
+    tracking: str | None = None,
+) -> Network:
+    """Train on ``sources``, and return the averaged network that did best on ``held_back``.
+
+    Checkpoints and the table of metrics go to ``folder``; a run that was interrupted there goes on from its last epoch.
+
+    Raises:
+        ConfigError: there is nothing to learn from, or the folder holds an interrupted run with other settings or data.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    record = RunRecord(
+        settings=settings, data={source.name: source.examples.digest for source in sources}, git_commit=commit()
+    )
+    resumed = folder / RESUME_FILE if (folder / RESUME_FILE).exists() else None
+    if resumed:
+        begun = RunRecord.read(folder)
+        record.check_goes_on(begun, folder)
+        record = record.model_copy(update={"tracked_as": begun.tracked_as})
     lightning.seed_everything(settings.seed, verbose=False)
-    network = start or Network(settings.network)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    trainer = _trainer(settings, folder, [Check(folder, held_back, settings)], tracking, record.tracked_as)
+    if trainer.is_global_zero:
+        record.model_copy(update={"tracked_as": track(trainer, record)}).write(folder)
+    network = transferred(start, settings.model) if start else Network(settings.model, settings.network)
     network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stubs
-    fitting = Fitting(network, settings)
-    length = settings.steps * settings.batch
-    views = SceneViews(scenes, settings.network.classes, settings.augmentation, settings.seed, length)
-    loader = DataLoader(views, settings.batch, num_workers=settings.workers, persistent_workers=settings.workers > 0)
-    trainer = lightning.Trainer(
+    with warnings.catch_warnings():
+        for message in HARMLESS:
+            warnings.filterwarnings("ignore", message)
+        loader = _loader(settings, sources, lambda: trainer.global_step)
+        trainer.fit(Fitting(network, settings), loader, ckpt_path=resumed, weights_only=True)
+    if trainer.is_global_zero:
+        (folder / RESUME_FILE).unlink(missing_ok=True)
+    return load_network(folder / CHECKPOINT_FILE)
+
+
+def _trainer(
+    settings: FitSettings,
+    folder: Path,
+    callbacks: list[lightning.Callback],
+    tracking: str | None,
+    tracked_as: str | None,
+) -> lightning.Trainer:
+    resume = ModelCheckpoint(folder, Path(RESUME_FILE).stem, enable_version_counter=False, save_on_train_epoch_end=True)
+    return lightning.Trainer(
         max_steps=settings.steps,
-        max_epochs=1,
         precision="bf16-mixed",
         accelerator="auto",
-        devices=1,
-        logger=CSVLogger(folder, name="", version="", flush_logs_every_n_steps=50),
-        log_every_n_steps=max(1, min(50, settings.steps // 20)),
-        callbacks=[Check(folder, held_back, settings)],
-        enable_checkpointing=False,
+        devices=settings.devices,
+        strategy="ddp" if settings.devices > 1 else "auto",
+        use_distributed_sampler=False,
+        deterministic="warn",
+        logger=loggers(settings.model.name, folder, tracking, tracked_as),
+        log_every_n_steps=max(1, min(50, settings.check_every, settings.steps // 20)),
+        callbacks=[*callbacks, resume],
         enable_model_summary=False,
         gradient_clip_val=10.0,
     )
-    trainer.fit(fitting, loader)
-    return load_network(folder / CHECKPOINT_FILE)
+
+
+def _loader(
+    settings: FitSettings, sources: Sequence[Source], steps: Callable[[], int]
+) -> DataLoader[tuple[Tensor, Wanted]]:
+    step_items = settings.batch * settings.devices
+    items = min(settings.check_every, settings.steps) * step_items
+    return DataLoader(
+        Views(sources, settings),
+        settings.batch,
+        sampler=InOrder(items, settings.devices, lambda: steps() * step_items),
+        num_workers=settings.workers,
+        persistent_workers=settings.workers > 0,
+    )

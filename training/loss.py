@@ -24,10 +24,11 @@ class LossWeights(BaseModel):
 
 
 class Wanted(NamedTuple):
-    """Targets of a batch: semantic int64 [B, h, w], heat [B, T, h, w], offsets [B, 2, h, w], inside [B, h, w]."""
+    """Targets of a batch, as ``Targets`` has them for one picture: [B, classes, h, w], [B, things, h, w] and so on."""
 
-    semantic: Tensor
+    allowed: Tensor
     heat: Tensor
+    counted: Tensor
     offsets: Tensor
     inside: Tensor
 
@@ -35,9 +36,9 @@ class Wanted(NamedTuple):
 def loss_terms(maps: Maps, wanted: Wanted) -> dict[str, Tensor]:
     """The unweighted terms by name; the names are those of ``LossWeights``."""
     return {
-        "semantic": functional.cross_entropy(maps.semantic, wanted.semantic),
-        "dice": dice_loss(maps.semantic, wanted.semantic),
-        "heat": focal_loss(maps.heat, wanted.heat),
+        "semantic": partial_cross_entropy(maps.semantic, wanted.allowed),
+        "dice": dice_loss(maps.semantic, wanted.allowed),
+        "heat": focal_loss(maps.heat, wanted.heat, wanted.counted),
         "offsets": offset_loss(maps.offsets, wanted.offsets, wanted.inside),
     }
 
@@ -47,16 +48,31 @@ def weighted(terms: dict[str, Tensor], weights: LossWeights) -> Tensor:
     return torch.stack([getattr(weights, name) * term for name, term in terms.items()]).sum()
 
 
-def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """1 - Dice, averaged over the classes but the background; keeps small plants from being lost among soil."""
-    probability = logits.softmax(1)[:, 1:]
-    truth = functional.one_hot(target, logits.shape[1]).movedim(-1, 1)[:, 1:].to(probability.dtype)
+def partial_cross_entropy(logits: Tensor, allowed: Tensor) -> Tensor:
+    """-log of the probability given to the classes that a cell can have; the usual cross-entropy where that is one.
+
+    The likelihood of partial labels (Jin & Ghahramani 2002). Cells of which nothing is known do not count.
+    """
+    outside = torch.logsumexp(logits.masked_fill(~allowed, -torch.inf), 1)
+    surprise = torch.logsumexp(logits, 1) - outside
+    said = ~allowed.all(1)
+    return (surprise * said).sum() / said.sum().clamp(min=1)
+
+
+def dice_loss(logits: Tensor, allowed: Tensor) -> Tensor:
+    """1 - Dice over the cells whose class is known, averaged over the classes but the background.
+
+    It keeps small plants from being lost among soil. A class that is nowhere known to be has no say.
+    """
+    known = (allowed.sum(1, keepdim=True) == 1).to(logits.dtype)
+    probability = (logits.softmax(1) * known)[:, 1:]
+    truth = (allowed * known)[:, 1:]
     shared = (probability * truth).sum((0, 2, 3))
     total = probability.sum((0, 2, 3)) + truth.sum((0, 2, 3))
     return (1 - (2 * shared + 1) / (total + 1)).mean()
 
 
-def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
+def focal_loss(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:
     """Penalty-reduced focal loss per centre (Zhou et al. 2019, Objects as Points, eq. 1).
 
     Each picture counts the same, and in it each thing: else a tray's hundreds of leaves drown the one large rosette,
@@ -66,7 +82,7 @@ def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     peak = (target > 0.999).to(logits.dtype)
     hit = peak * (1 - probability).square() * functional.logsigmoid(logits)
     miss = (1 - peak) * (1 - target).pow(4) * probability.square() * functional.logsigmoid(-logits)
-    per_centre = (hit + miss).sum((2, 3)) / peak.sum((2, 3)).clamp(min=1)
+    per_centre = ((hit + miss) * counted).sum((2, 3)) / peak.sum((2, 3)).clamp(min=1)
     return -per_centre.sum(1).mean()
 
 

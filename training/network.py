@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.spec import ModelSpec
+
 STRIDE_PX: Final = 4
 """Input pixels per grid cell of the outputs."""
 
@@ -21,7 +23,7 @@ Width = Annotated[int, Field(ge=8, le=1024, multiple_of=8)]
 
 
 class NetworkSettings(BaseModel):
-    """Size of a network. The default is the one that ships."""
+    """Size of a network; ``SIZES`` has some by name. The default, small, is the one that ships."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,8 +32,17 @@ class NetworkSettings(BaseModel):
     pyramid_width: Width = 64
     fine_width: Width = 32
     head_width: Width = 48
-    classes: Annotated[int, Field(ge=2, le=64)] = 2
-    things: Annotated[int, Field(ge=1, le=16)] = 2
+
+
+SIZES: Final = {
+    "nano": NetworkSettings(widths=(16, 32, 96, 160), depths=(1, 2, 2, 1), pyramid_width=48, head_width=48),
+    "small": NetworkSettings(),
+    "med": NetworkSettings(widths=(32, 64, 160, 256), depths=(1, 3, 6, 2), head_width=64),
+    "large": NetworkSettings(
+        widths=(48, 96, 208, 320), depths=(2, 4, 6, 2), pyramid_width=96, fine_width=48, head_width=64
+    ),
+}
+"""From the fastest to the most accurate."""
 
 
 class Maps(NamedTuple):
@@ -139,9 +150,9 @@ def _stage(inputs: int, outputs: int, depth: int, stride: int) -> nn.Sequential:
 class Network(nn.Module):
     """A BGR picture in, as cameras give it; raw maps out."""
 
-    def __init__(self, settings: NetworkSettings | None = None) -> None:
+    def __init__(self, spec: ModelSpec, settings: NetworkSettings) -> None:
         super().__init__()
-        self.settings = settings = settings or NetworkSettings()
+        self.spec, self.settings = spec, settings
         w4, w8, w16, w32 = settings.widths
         d, fine = settings.pyramid_width, settings.fine_width
         self.stem = ConvNorm(3, w4, 7, STRIDE_PX)
@@ -158,8 +169,8 @@ class Network(nn.Module):
         self.fine_lateral = ConvNorm(w4, fine, 1, relu=False)
         self.head = RepConv(fine, settings.head_width)
         # One small convolution each: their outputs differ in range, and an INT8 tensor has one scale.
-        self.semantic = nn.Conv2d(settings.head_width, settings.classes, 1)
-        self.heat = nn.Conv2d(settings.head_width, settings.things, 1)
+        self.semantic = nn.Conv2d(settings.head_width, len(spec.classes), 1)
+        self.heat = nn.Conv2d(settings.head_width, len(spec.things), 1)
         self.offsets = nn.Conv2d(settings.head_width, 2, 1)
         _expect_few_peaks(self.heat)
 
@@ -174,6 +185,16 @@ class Network(nn.Module):
         merged = functional.relu(_twice(self.narrow(self.smooth(top))) + self.fine_lateral(fine))
         head = self.head(merged)
         return Maps(self.semantic(head), self.heat(head), self.offsets(head), deepest.mean((2, 3)))
+
+
+def transferred(start: Network, spec: ModelSpec) -> Network:
+    """A network for ``spec`` that begins from what ``start`` has learned; what counts other things begins anew."""
+    network = Network(spec, start.settings)
+    learned = start.state_dict()
+    if (spec.classes, spec.thing_names) != (start.spec.classes, start.spec.thing_names):
+        learned = {name: value for name, value in learned.items() if not name.startswith(("semantic.", "heat."))}
+    network.load_state_dict(network.state_dict() | learned)
+    return network
 
 
 def _expect_few_peaks(heat: nn.Conv2d) -> None:

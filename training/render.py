@@ -1,7 +1,8 @@
 """Renders a pool of scenes to the disk, on every core."""
 
+import hashlib
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -9,50 +10,49 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.rosette import LEAF
-from training.synthetic import Scene, render_rosettes
-from training.targets import Labels
+from training.pool import DIGEST_FILE
+from training.synthetic import RENDERERS, Scene
 
 
-def scene_labels(scene: Scene) -> Labels:
-    """Ground truth of a scene fresh from the renderer."""
-    instances = np.stack([scene.plants, scene.leaves]).astype(np.uint16)
-    return Labels(scene.classes, instances, (scene.plant_centres, scene.leaf_centres), grouped=LEAF)
-
-
-def render_pool(folder: Path, count: int, seed: int, size_px: int, workers: int) -> Iterator[int]:
+def render_pool(folder: Path, renderer: str, count: int, seed: int, size_px: int, workers: int) -> Iterator[int]:
     """Write ``count`` scenes of seeds from ``seed`` on into ``folder``; yields how many stand there so far."""
     folder.mkdir(parents=True, exist_ok=True)
-    shapes = {"pixels": (size_px, size_px, 3), **dict.fromkeys(("classes", "leaves", "plants"), (size_px, size_px))}
-    maps = {
-        name: np.lib.format.open_memmap(
-            folder / f"{name}.npy",
-            mode="w+",
-            dtype=np.uint8 if name in {"pixels", "classes"} else np.uint16,
-            shape=(count, *shape),
-        )
-        for name, shape in shapes.items()
-    }
-    centres: dict[str, list[NDArray[np.float32]]] = {"leaf_centres": [], "plant_centres": []}
-    for index, scene in enumerate(_scenes(range(seed, seed + count), size_px, workers)):
-        for name, target in maps.items():
-            target[index] = getattr(scene, name)
-        for name, rows in centres.items():
-            found = getattr(scene, name)
-            rows.append(np.column_stack([np.full(len(found), index), found]).astype(np.float32))
+    (folder / DIGEST_FILE).unlink(missing_ok=True)  # it is written last: without it a pool is not whole
+    things = len(RENDERERS[renderer].things)
+    pixels = _map(folder, "pixels", np.uint8, (count, size_px, size_px, 3))
+    classes = _map(folder, "classes", np.uint8, (count, size_px, size_px))
+    instances = _map(folder, "instances", np.uint16, (count, things, size_px, size_px))
+    centres: list[NDArray[np.float32]] = [np.zeros((0, 5), np.float32)]
+    content = hashlib.sha256()
+    for index, scene in enumerate(_scenes(RENDERERS[renderer].render, range(seed, seed + count), size_px, workers)):
+        pixels[index], classes[index], instances[index] = scene.pixels, scene.labels.classes, scene.labels.instances
+        for thing, found in enumerate(scene.labels.centres):
+            centres.append(np.column_stack([np.full((len(found), 2), (index, thing)), found]).astype(np.float32))
+        for part in (pixels, classes, instances):
+            content.update(part[index].tobytes())
         yield index + 1
-    for name, rows in centres.items():
-        np.save(folder / f"{name}.npy", np.concatenate(rows), allow_pickle=False)
+    np.save(folder / "centres.npy", np.concatenate(centres), allow_pickle=False)
+    (folder / DIGEST_FILE).write_text(f"sha256:{content.hexdigest()}", encoding="ascii")
 
 
-def _scenes(seeds: range, size_px: int, workers: int) -> Iterator[Scene]:
+def _map(folder: Path, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[np.generic]:
+    return np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+
+
+def _scenes(render: Callable[[int, int, int], Scene], seeds: range, size_px: int, workers: int) -> Iterator[Scene]:
     if workers <= 1:
-        yield from (_render(seed, size_px) for seed in seeds)
+        yield from (_single(render, seed, size_px) for seed in seeds)
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as executor:
-        yield from executor.map(_render, seeds, [size_px] * len(seeds), chunksize=8)
+        yield from executor.map(
+            _single,
+            [render] * len(seeds),
+            seeds,
+            [size_px] * len(seeds),
+            chunksize=max(1, min(8, len(seeds) // workers)),
+        )
 
 
-def _render(seed: int, size_px: int) -> Scene:
+def _single(render: Callable[[int, int, int], Scene], seed: int, size_px: int) -> Scene:
     cv2.setNumThreads(1)
-    return render_rosettes(seed, size_px, size_px)
+    return render(seed, size_px, size_px)

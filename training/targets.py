@@ -4,32 +4,19 @@ A cell's coordinate is that of its centre: pixel p lies at (p + 0.5) / 4 - 0.5.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from training.labels import Labels
 from training.network import STRIDE_PX
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 LEAST_AREA_PX = 16
 """An instance with fewer visible pixels than this is not asked for: one cell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Ground truth of a picture, in its pixels.
-
-    Attributes:
-        classes: class of each pixel, uint8 [H, W].
-        instances: for each thing its number at each pixel, 0 for none, uint16 [things, H, W].
-        centres: for each thing rows of (number, y_px, x_px), float32 [n, 3].
-        grouped: index of the thing that offsets point to.
-    """
-
-    classes: NDArray[np.uint8]
-    instances: NDArray[np.uint16]
-    centres: tuple[NDArray[np.float32], ...]
-    grouped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,40 +24,54 @@ class Targets:
     """What the network should say.
 
     Attributes:
-        semantic: int64 [h, w].
+        allowed: whether a cell can be of a class, bool [classes, h, w]; one class where it is known.
         heat: 1 at each centre and falling off around it, float32 [things, h, w].
+        counted: whether a peak in a cell could be told right from wrong, float32 [things, h, w].
         offsets: cells from each cell to the centre of its instance, float32 [2, h, w].
         inside: whether the cell belongs to an instance, so that ``offsets`` means something, float32 [h, w].
     """
 
-    semantic: NDArray[np.int64]
+    allowed: NDArray[np.bool_]
     heat: NDArray[np.float32]
+    counted: NDArray[np.float32]
     offsets: NDArray[np.float32]
     inside: NDArray[np.float32]
 
 
-def make_targets(labels: Labels, classes: int) -> Targets:
+def make_targets(labels: Labels) -> Targets:
     """Targets on the grid of a picture whose sides are multiples of 4."""
-    semantic = majority(labels.classes, classes)
+    allowed = possible_classes(labels)
     heat = np.stack(
         [heatmap(instances, centres) for instances, centres in zip(labels.instances, labels.centres, strict=True)]
     )
     numbers = sample(labels.instances[labels.grouped])
     offsets, inside = centre_offsets(numbers, labels.centres[labels.grouped])
-    return Targets(semantic, heat, offsets, inside * (semantic > 0))
+    return Targets(allowed, heat, _counted(labels, heat.shape), offsets, inside * ~allowed[0])
 
 
-def sample(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def possible_classes(labels: Labels) -> NDArray[np.bool_]:
+    """Whether each cell can be of each class, bool [classes, h, w]."""
+    return np.moveaxis(labels.allowed[majority(labels.classes, len(labels.allowed))], -1, 0)
+
+
+def _counted(labels: Labels, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    counted = np.ones(shape, np.float32) * np.array(labels.annotated, np.float32)[:, None, None]
+    if labels.crowd is not None:
+        counted *= ~sample(labels.crowd)
+    return counted
+
+
+def sample(values: NDArray[Scalar]) -> NDArray[Scalar]:
     """The value at the middle of each cell."""
     return values[STRIDE_PX // 2 :: STRIDE_PX, STRIDE_PX // 2 :: STRIDE_PX]
 
 
-def majority(values: NDArray[np.uint8], classes: int) -> NDArray[np.int64]:
-    """The class that covers most of each cell, so that areas on the grid are those in the picture."""
+def majority(values: NDArray[np.uint8], codes: int) -> NDArray[np.int64]:
+    """The code that covers most of each cell, so that areas on the grid are those in the picture."""
     height, width = (side // STRIDE_PX for side in values.shape)
     shares = [
         cv2.resize((values == value).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
-        for value in range(classes)
+        for value in range(codes)
     ]
     return np.asarray(np.argmax(np.stack(shares), axis=0), np.int64)
 

@@ -1,7 +1,6 @@
 """Exported graphs: the interface of the contract, the versions that devices read, and INT8 that is INT8."""
 
 from collections import Counter
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +11,17 @@ import torch
 from onnx import numpy_helper
 
 from edge.backends import graph_inputs, graph_outputs
-from edge.contract.manifest import Lineage, Manifest
+from edge.contract.manifest import Manifest
 from export.half import to_fp16
 from export.quantize import to_int8
 from export.to_onnx import IR_VERSION, OPSET, to_float_graph, with_border
-from tests.sim.painted import painted_pool
+from tests.sim.painted import ROSETTE, TINY, painted_pool
 from training.data import scaled
+from training.evaluate import draft_manifest
 from training.graph import Graph
-from training.network import Network, NetworkSettings
-from training.rosette import rosette_manifest
+from training.network import Network
 
 SIZE_PX, TOP_K = 96, 32
-SETTINGS = NetworkSettings(widths=(16, 16, 32, 32), depths=(1, 1, 1, 1), pyramid_width=16, fine_width=16, head_width=16)
 KINDS = ["fp32", "fp16", "int8.cpu", "int8.trt"]
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec")
@@ -32,15 +30,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec")
 @pytest.fixture(scope="module")
 def network() -> Network:
     torch.manual_seed(5)
-    network = Network(SETTINGS)
+    network = Network(ROSETTE.model, TINY)
     torch.nn.init.normal_(network.heat.weight, 0, 0.5)
     return network.eval()
 
 
 @pytest.fixture(scope="module")
 def manifest() -> Manifest:
-    lineage = Lineage(created_at=datetime(2026, 1, 2, tzinfo=timezone.utc))
-    return rosette_manifest(SETTINGS, size_px=SIZE_PX, top_k=TOP_K, version="1.0.0", lineage=lineage)
+    return draft_manifest(Network(ROSETTE.model, TINY), SIZE_PX, TOP_K)
 
 
 @pytest.fixture(scope="module")

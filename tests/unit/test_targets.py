@@ -1,13 +1,16 @@
 """Targets, views and losses on hand-made pictures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from training.args import AugmentationSettings
 from training.augment import View, random_view, see
-from training.loss import dice_loss, focal_loss, offset_loss
-from training.targets import Labels, centre_offsets, heatmap, majority, make_targets
+from training.labels import Labels, exact
+from training.loss import dice_loss, focal_loss, offset_loss, partial_cross_entropy
+from training.targets import centre_offsets, heatmap, majority, make_targets
 
 SIZE = 64
 
@@ -22,7 +25,7 @@ def one_leaf(top: int = 16, left: int = 32, side: int = 12) -> Labels:
     leaf = square(1, top, left, side)
     middle = (side - 1) / 2
     centre = np.array([[1, top + middle, left + middle]], np.float32)
-    return Labels((leaf > 0).astype(np.uint8), np.stack([leaf, leaf]), (centre, centre), grouped=1)
+    return Labels((leaf > 0).astype(np.uint8), np.stack([leaf, leaf]), (centre, centre), 1, exact(2))
 
 
 def test_a_cell_is_of_the_class_that_covers_most_of_it() -> None:
@@ -33,7 +36,7 @@ def test_a_cell_is_of_the_class_that_covers_most_of_it() -> None:
 
 
 def test_the_heat_is_one_at_the_centre_and_nowhere_else() -> None:
-    heat = make_targets(one_leaf(), 2).heat[1]
+    heat = make_targets(one_leaf()).heat[1]
     assert np.argwhere(heat == 1).tolist() == [[5, 9]]
     assert 0 < heat[5, 10] < 1
 
@@ -44,7 +47,7 @@ def test_a_leaf_out_of_the_picture_or_too_small_to_see_is_not_asked_for() -> Non
 
 
 def test_offsets_point_to_the_centre() -> None:
-    targets = make_targets(one_leaf(), 2)
+    targets = make_targets(one_leaf())
     rows, columns = np.nonzero(targets.inside)
     assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == {(y, x) for y in (4, 5, 6) for x in (8, 9, 10)}
     np.testing.assert_allclose(rows + targets.offsets[0][rows, columns], 5.0)
@@ -81,19 +84,56 @@ def test_a_view_beyond_the_picture_is_padded_as_the_device_pads() -> None:
 
 def test_the_same_seed_gives_the_same_view_and_another_another() -> None:
     settings = AugmentationSettings(crop_px=96)
-    views = [random_view(np.random.default_rng(seed), (128, 128), settings) for seed in (1, 1, 2)]
+    views = [random_view(np.random.default_rng(seed), (128, 128), 128, settings) for seed in (1, 1, 2)]
     assert views[0] == views[1] != views[2]
 
 
 def test_a_perfect_answer_has_almost_no_loss_and_a_wrong_one_has() -> None:
-    targets = make_targets(one_leaf(), 2)
-    semantic, heat = torch.from_numpy(targets.semantic)[None], torch.from_numpy(targets.heat)[None]
-    right = torch.nn.functional.one_hot(semantic, 2).movedim(-1, 1) * 40.0 - 20.0
-    assert dice_loss(right, semantic) < 1e-4
-    assert dice_loss(-right, semantic) > 0.9
+    targets = make_targets(one_leaf())
+    allowed, heat = torch.from_numpy(targets.allowed)[None], torch.from_numpy(targets.heat)[None]
+    right = allowed * 40.0 - 20.0
+    for loss in (dice_loss, partial_cross_entropy):
+        assert loss(right, allowed) < 1e-4
+        assert loss(-right, allowed) > 0.9
     peaked = torch.where(heat == 1, 20.0, -20.0)
-    assert focal_loss(peaked, heat) < 1e-4
-    assert focal_loss(-peaked, heat) > 10
+    assert focal_loss(peaked, heat, torch.ones_like(heat)) < 1e-4
+    assert focal_loss(-peaked, heat, torch.ones_like(heat)) > 10
+
+
+def test_what_an_annotator_left_open_is_no_mistake_whatever_is_said_of_it() -> None:
+    open_corner = one_leaf()
+    codes = open_corner.classes.copy()
+    codes[:8, :8] = 2
+    allowed = np.array([[True, False], [False, True], [True, True]])
+    targets = make_targets(replace(open_corner, classes=codes, allowed=allowed))
+    known = torch.from_numpy(targets.allowed)[None]
+    answers = [torch.where(known[:, :1], 20.0, -20.0).repeat(1, 2, 1, 1) * torch.tensor([1.0, -1.0])[:, None, None]]
+    answers.append(answers[0].clone())
+    answers[1][..., :2, :2] *= -1
+    assert partial_cross_entropy(answers[0], known) == partial_cross_entropy(answers[1], known) < 1e-4
+    assert dice_loss(answers[0], known) == dice_loss(answers[1], known) < 1e-4
+
+
+def test_one_of_several_possible_classes_is_enough_and_none_is_not() -> None:
+    leaf_or_fruit = torch.tensor([False, True, True]).reshape(1, 3, 1, 1)
+    said = torch.tensor([[-9.0, 9.0, -9.0], [-9.0, -9.0, 9.0], [9.0, -9.0, -9.0]])
+    losses = [float(partial_cross_entropy(logits.reshape(1, 3, 1, 1), leaf_or_fruit)) for logits in said]
+    assert losses[0] < 1e-4 > losses[1]
+    assert losses[2] > 9
+
+
+def test_where_nobody_counted_a_peak_is_neither_right_nor_wrong() -> None:
+    labels = one_leaf()
+    crowd = np.zeros(labels.classes.shape, np.bool_)
+    crowd[32:] = True
+    targets = make_targets(replace(labels, crowd=crowd, annotated=(False, True)))
+    assert not targets.counted[0].any()
+    assert targets.counted[1, :8].all()
+    assert not targets.counted[1, 8:].any()
+    heat, counted = torch.from_numpy(targets.heat)[None], torch.from_numpy(targets.counted)[None]
+    peaked = torch.where(heat == 1, 20.0, -20.0)
+    peaked[0, 0], peaked[0, 1, 12, 12] = 20.0, 20.0
+    assert focal_loss(peaked, heat, counted) < 1e-4
 
 
 def test_offsets_are_judged_only_where_there_is_an_instance() -> None:

@@ -1,0 +1,46 @@
+"""The drift reference of a package: what its pictures and its answers look like when all is well."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from edge.contract.message import Digest, Message, Name, Wire
+
+REFERENCE_FILE = "reference.json"
+BINS = 10
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Distribution(Wire):
+    """One statistic over the reference pictures.
+
+    ``edges`` are the inner borders of its bins, by the reference's own quantiles: a window is compared bin by bin with
+    ``shares``. Equal quantiles leave a bin empty, so the shares are kept and not assumed.
+    """
+
+    edges: Annotated[tuple[float, ...], Field(min_length=BINS - 1, max_length=BINS - 1)]
+    shares: Annotated[tuple[Share, ...], Field(min_length=BINS, max_length=BINS)]
+    mean: float
+    standard_deviation: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _rising(self) -> "Distribution":
+        if list(self.edges) != sorted(self.edges):
+            raise ValueError("edges must rise")
+        return self
+
+
+class Reference(Message):
+    """Distributions by the name of the statistic, and the middle of the graph's ``features``.
+
+    ``pictures`` is how many were seen, ``data`` names them, ``features_mean`` and ``features_deviation`` have one value
+    for each of the graph's features.
+    """
+
+    package: str
+    data: Digest
+    pictures: Annotated[int, Field(ge=1)]
+    statistics: dict[Name, Distribution]
+    features_mean: tuple[float, ...]
+    features_deviation: tuple[float, ...]

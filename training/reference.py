@@ -1,0 +1,74 @@
+"""The drift reference of a package, from pictures on which it is known to do well."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.backends import open_backend
+from edge.contract.reference import BINS, Distribution, Reference
+from edge.errors import ConfigError, FrameUnreadable
+from edge.package import ModelPackage
+from edge.preprocess import fit
+from edge.segmentation import decode
+from edge.settings import InferenceSettings
+from edge.statistics import answer_statistics, picture_statistics
+
+LEAST_PICTURES = 2 * BINS
+"""With fewer, bins of equal share say nothing."""
+
+
+def read_pictures(paths: Iterable[Path]) -> Iterator[NDArray[np.uint8]]:
+    """Pictures from files, uint8 [h, w, 3] BGR.
+
+    Raises:
+        FrameUnreadable: a file is no picture.
+    """
+    for path in paths:
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise FrameUnreadable(f"{path} is no picture that can be read; give JPEG or PNG files")
+        yield np.asarray(pixels, np.uint8)
+
+
+def make_reference(folder: Path, pictures: Iterable[NDArray[np.uint8]]) -> Reference:
+    """Look at pictures with the package in ``folder``, as a device would.
+
+    Raises:
+        ConfigError: there are too few.
+    """
+    package = ModelPackage.open(folder)
+    backend = open_backend(package, InferenceSettings(package=folder))
+    size, rows, features, content = package.manifest.input, [], [], hashlib.sha256()
+    for pixels in pictures:
+        image, placement = fit(pixels, size.height_px, size.width_px)
+        inference = backend.infer(image)
+        found = decode(inference, package.manifest, placement)
+        rows.append(picture_statistics(image, placement) | answer_statistics(inference, found, package.manifest))
+        features.append(inference.features)
+        content.update(image.tobytes())
+    if len(rows) < LEAST_PICTURES:
+        raise ConfigError(f"{len(rows)} pictures are too few for a reference; give at least {LEAST_PICTURES}")
+    return Reference(
+        package=package.digest,
+        data=f"sha256:{content.hexdigest()}",
+        pictures=len(rows),
+        statistics={name: distribution([row[name] for row in rows]) for name in rows[0]},
+        features_mean=tuple(np.mean(features, axis=0).astype(float).round(6).tolist()),
+        features_deviation=tuple(np.std(features, axis=0).astype(float).round(6).tolist()),
+    )
+
+
+def distribution(values: Sequence[float]) -> Distribution:
+    """Bins of equal share, as far as the values differ."""
+    edges = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
+    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=BINS)
+    return Distribution(
+        edges=tuple(edges.tolist()),
+        shares=tuple((counts / len(values)).tolist()),
+        mean=float(np.mean(values)),
+        standard_deviation=float(np.std(values)),
+    )
