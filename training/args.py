@@ -97,6 +97,7 @@ class FitSettings(_Settings):
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995
     check_every: Count = 500
     patience: Annotated[Count | None, Field(description="checks without a gain after which it ends")] = None
+    quantized: Annotated[bool, Field(description="learn with the rounding of INT8; begin from a good network")] = False
     top_k: Annotated[int, Field(ge=1, le=4096)] = 512
     size_px: Side = 512
 

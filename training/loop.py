@@ -26,6 +26,7 @@ from training.evaluate import evaluate
 from training.loss import Wanted, loss_terms, weighted
 from training.network import Network, transferred
 from training.pool import Examples
+from training.quantaware import ordinary, rounded
 from training.report import draw_pictures
 from training.run import RunRecord
 from training.tracking import commit, keep_pictures, loggers, track
@@ -156,7 +157,7 @@ class Check(lightning.Callback):  # type: ignore[misc]
 
     def _check(self, trainer: Any, fitting: Fitting) -> None:
         candidate = self.folder / f"candidate-{CHECKPOINT_FILE}"
-        save_network(cast("Network", fitting.averaged.module), candidate)
+        save_network(ordinary(cast("Network", fitting.averaged.module)), candidate)
         network, badness = load_network(candidate), 0.0
         for name, examples in self.held_back.items():
             report = evaluate(network, examples, self.settings.size_px, self.settings.top_k)
@@ -214,6 +215,7 @@ def fit(
     if trainer.is_global_zero:
         record.model_copy(update={"tracked_as": track(trainer, record)}).write(folder)
     network = transferred(start, settings.model) if start else Network(settings.model, settings.network)
+    network = rounded(network) if settings.quantized else network
     network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing from torch's stubs
     with warnings.catch_warnings():
         for message in HARMLESS:
