@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge.backends import Backend, open_backend
 from edge.contract.manifest import MANIFEST_FILE, FileEntry, Manifest, Precision
+from edge.contract.reference import REFERENCE_FILE
 from edge.package import ModelPackage
 from edge.preprocess import fit
 from edge.settings import InferenceSettings
@@ -27,6 +28,7 @@ from export.to_onnx import to_float_graph, with_border
 from training.checkpoint import CHECKPOINT_FILE, save_network
 from training.evaluate import torch_look
 from training.network import Network
+from training.reference import make_reference
 
 Picture = NDArray[np.uint8]
 
@@ -61,7 +63,10 @@ def build_package(
         models = _write_models(network, draft, evidence.calibration, precisions, partial)
         package = _seal(partial, draft.model_copy(update={"models": models}))
         metrics = _admit(network, package, evidence.held_back)
-        write_golden(partial, draft, open_precision(package, precisions[0]), evidence.golden)
+        first, backend = precisions[0], open_precision(package, precisions[0])
+        reference = make_reference(package, first, backend, evidence.calibration)
+        (partial / REFERENCE_FILE).write_text(reference.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_golden(partial, draft, backend, evidence.golden)
         manifest = package.manifest.model_copy(update={"metrics": metrics})
         save_network(network, partial / CHECKPOINT_FILE, torch.float16)
         (partial / "MODEL_CARD.md").write_text(model_card(manifest, note), encoding="utf-8")

@@ -16,8 +16,11 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from edge.backends import open_backend
 from edge.contract.reference import REFERENCE_FILE
 from edge.errors import CanopyError, ConfigError
+from edge.package import ModelPackage
+from edge.settings import InferenceSettings
 from training.args import FitSettings, load_settings
 from training.checkpoint import CHECKPOINT_FILE, load_network
 from training.data import Source
@@ -191,7 +194,9 @@ def reference(
     from training.reference import make_reference, read_pictures  # noqa: PLC0415
 
     with _errors_end_with_their_code():
-        made = make_reference(package, read_pictures(track(pictures, "looking")))
+        opened = ModelPackage.open(package)
+        backend = open_backend(opened, InferenceSettings(package=package, precision="int8.cpu"))
+        made = make_reference(opened, "int8.cpu", backend, read_pictures(track(pictures, "looking")))
         out.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
         show(f"{out}: {len(made.statistics)} statistics of {made.pictures} pictures")
 

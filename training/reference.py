@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.backends import open_backend
+from edge.backends import Backend
+from edge.contract.manifest import Precision
 from edge.contract.reference import BINS, Distribution, Reference
 from edge.errors import ConfigError, FrameUnreadable
 from edge.package import ModelPackage
 from edge.preprocess import fit
 from edge.segmentation import decode
-from edge.settings import InferenceSettings
 from edge.statistics import answer_statistics, picture_statistics
 
 LEAST_PICTURES = 2 * BINS
@@ -34,26 +34,27 @@ def read_pictures(paths: Iterable[Path]) -> Iterator[NDArray[np.uint8]]:
         yield np.asarray(pixels, np.uint8)
 
 
-def make_reference(folder: Path, pictures: Iterable[NDArray[np.uint8]]) -> Reference:
-    """Look at pictures with the package in ``folder``, as a device would.
+def make_reference(
+    package: ModelPackage, precision: Precision, backend: Backend, pictures: Iterable[NDArray[np.uint8]]
+) -> Reference:
+    """Look at pictures as a device would; ``backend`` runs the package's model of ``precision``.
 
     Raises:
         ConfigError: there are too few.
     """
-    package = ModelPackage.open(folder)
-    backend = open_backend(package, InferenceSettings(package=folder))
-    size, rows, features, content = package.manifest.input, [], [], hashlib.sha256()
+    manifest = package.manifest
+    size, rows, features, content = manifest.input, [], [], hashlib.sha256()
     for pixels in pictures:
         image, placement = fit(pixels, size.height_px, size.width_px)
         inference = backend.infer(image)
-        found = decode(inference, package.manifest, placement)
-        rows.append(picture_statistics(image, placement) | answer_statistics(inference, found, package.manifest))
+        found = decode(inference, manifest, placement)
+        rows.append(picture_statistics(image, placement) | answer_statistics(inference, found, manifest))
         features.append(inference.features)
         content.update(image.tobytes())
     if len(rows) < LEAST_PICTURES:
         raise ConfigError(f"{len(rows)} pictures are too few for a reference; give at least {LEAST_PICTURES}")
     return Reference(
-        package=package.digest,
+        model=manifest.files[manifest.models[precision]].sha256,
         data=f"sha256:{content.hexdigest()}",
         pictures=len(rows),
         statistics={name: distribution([row[name] for row in rows]) for name in rows[0]},

@@ -34,11 +34,11 @@ class Distribution(Wire):
 class Reference(Message):
     """Distributions by the name of the statistic, and the middle of the graph's ``features``.
 
-    ``pictures`` is how many were seen, ``data`` names them, ``features_mean`` and ``features_deviation`` have one value
-    for each of the graph's features.
+    ``model`` is the digest of the ONNX file that answered, ``data`` names the pictures, ``pictures`` is how many they
+    were; ``features_mean`` and ``features_deviation`` have one value for each of the graph's features.
     """
 
-    package: str
+    model: Digest
     data: Digest
     pictures: Annotated[int, Field(ge=1)]
     statistics: dict[Name, Distribution]

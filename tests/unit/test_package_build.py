@@ -54,7 +54,7 @@ def draft() -> Manifest:
 
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
-    calibration = painted_pool(8, SIZE_PX, seed=2).pixels
+    calibration = painted_pool(24, SIZE_PX, seed=2).pixels
     return Evidence(calibration, scenes(painted_pool(16, SIZE_PX, seed=3)), calibration[:2])
 
 
