@@ -78,9 +78,9 @@ def _fill_pots(
     rim: Picture,
     filling: Picture,
 ) -> None:
-    around = cv2.dilate(inside, np.ones((2 * rim_px + 1, 2 * rim_px + 1), np.uint8)) > 0
-    picture[around] = rim[around]
-    picture[inside > 0] = filling[inside > 0]
+    around = cv2.dilate(inside, np.ones((2 * rim_px + 1, 2 * rim_px + 1), np.uint8))
+    cv2.copyTo(rim, around, picture)
+    cv2.copyTo(filling, inside, picture)
 
 
 def _mask_surround(rng: np.random.Generator, canvas: Canvas) -> None:
