@@ -23,7 +23,7 @@ REACH_SHARE = 0.125
 SUPPORT_CELLS = 4
 """A peak with no plant so near is none: the graph's maps disagree, as over a white crumb of soil."""
 
-DOUBLE_SHARE = 0.5
+DOUBLE_SHARE = 0.75
 """Two wholes nearer to each other than this share of the radius of their parts, taken together, are one found twice."""
 
 

@@ -11,7 +11,7 @@ def strew(rng: np.random.Generator, picture: Picture) -> None:
     """Paint up to four things at random places, the largest first."""
     height, width = picture.shape[:2]
     kinds = (_board, _cloth, _colour_card, _cable, _litter, _label, _pin)
-    for kind in sorted(rng.choice(7, int(rng.integers(0, 5)), p=[0.08, 0.07, 0.08, 0.14, 0.12, 0.31, 0.2])):
+    for kind in sorted(rng.choice(7, int(rng.integers(0, 5)), p=[0.11, 0.07, 0.08, 0.13, 0.11, 0.31, 0.19])):
         place = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
         paint = kinds[kind]
         paint(rng, picture, place)
@@ -19,8 +19,8 @@ def strew(rng: np.random.Generator, picture: Picture) -> None:
 
 def _label(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
     long_px = rng.uniform(6, 70)
-    white = rng.uniform(150, 250) * (1 + rng.normal(0, 0.06, 3))
-    colour = not_green((white if rng.random() < 0.75 else rng.uniform(10, 240, 3)).astype(np.float32))
+    paper = (rng.uniform(130, 260) * (1 + rng.normal(0, 0.08, 3))).astype(np.float32)
+    colour = paper if rng.random() < 0.75 else not_green(rng.uniform(10, 240, 3).astype(np.float32))
     corners = cv2.boxPoints((place, (long_px, long_px * rng.uniform(0.2, 0.6)), rng.uniform(0, 180)))
     cv2.fillPoly(picture, [corners.astype(np.int32)], colour.tolist(), cv2.LINE_AA)
     for _ in range(int(rng.integers(0, 4))):

@@ -100,10 +100,28 @@ def paint_plant(rng: np.random.Generator, canvas: Canvas, y: float, x: float, ra
         _Brush(rng, canvas, leaf, (x, y), reach_px).paint(canvas.add_leaf(plant), colour, petiole_px, shadow)
 
 
+def seedling_colour(rng: np.random.Generator) -> Colour:
+    """That of any leaf, or yellow as long as it has seen little light."""
+    if rng.random() < 0.35:
+        light = rng.uniform(110, 230)
+        return (light * np.array([rng.uniform(0.4, 0.8), 1, rng.uniform(0.88, 1.03)])).astype(np.float32)
+    return leaf_colour(rng)
+
+
 def paint_seedling(
-    rng: np.random.Generator, canvas: Canvas, y: float, x: float, length_px: float, colour: Colour, shadow: Shadow
+    rng: np.random.Generator,
+    canvas: Canvas,
+    y: float,
+    x: float,
+    length_px: float,
+    colour: Colour,
+    shadow: Shadow,
+    closed: float,
 ) -> None:
-    """Paint two cotyledons and perhaps a first leaf on a stalk that comes out of the soil at (y, x) and leans."""
+    """Paint two cotyledons and perhaps a first leaf on a stalk that comes out of the soil at (y, x) and leans.
+
+    ``closed`` is how likely the cotyledons lie against each other still.
+    """
     angle, lean_px = rng.uniform(0, 2 * np.pi), length_px * rng.uniform(0, 1.6)
     top_y, top_x = y + lean_px * np.sin(angle), x + lean_px * np.cos(angle)
     if lean_px > 2:
@@ -112,7 +130,9 @@ def paint_seedling(
         thickness = max(1, round(length_px * 0.08))
         cv2.polylines(canvas.picture, [ends], False, stalk.tolist(), thickness, cv2.LINE_AA, _FRACTION_BITS)
     plant = canvas.add_plant(top_y, top_x)
-    opened, aspect, petiole = rng.uniform(2.0, np.pi), rng.uniform(0.5, 0.95), rng.uniform(0.05, 0.45)
+    still_closed = rng.random() < closed
+    opened = rng.uniform(0, 0.7) if still_closed else rng.uniform(1.6, np.pi)
+    aspect, petiole = rng.uniform(0.3, 0.6) if still_closed else rng.uniform(0.5, 0.95), rng.uniform(0.05, 0.45)
     leaves = [
         Leaf(angle + side, length_px * rng.uniform(0.85, 1.1), aspect, petiole, cotyledon=True)
         for side in (-opened / 2, opened / 2)

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from training.synthetic.camera import develop
 from training.synthetic.clutter import strew
-from training.synthetic.foliage import Leaf, Shadow, leaf_colour, paint_blade, paint_plant, paint_seedling
+from training.synthetic.foliage import (
+    Leaf,
+    Shadow,
+    leaf_colour,
+    paint_blade,
+    paint_plant,
+    paint_seedling,
+    seedling_colour,
+)
 from training.synthetic.ground import any_ground, bench, mat, not_green, soil
 from training.synthetic.noise import field
 from training.synthetic.scene import Canvas, Colour, Picture, Scene
@@ -168,7 +176,7 @@ def _tray(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
 
 def _seedlings(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow: Shadow) -> None:
     """One sowing: alike, none to three in a cell, from just out of the soil to closing above it."""
-    empty, colour = rng.choice([0, 0.2, 0.5, 0.8]), leaf_colour(rng)
+    empty, colour, closed = rng.choice([0, 0.2, 0.5, 0.8]), seedling_colour(rng), rng.choice([0, 0.2, 0.8])
     share = float(np.exp(rng.uniform(np.log(0.08), np.log(0.6))))
     for place in layout.places:
         for _ in range(1 if rng.random() < 0.8 else int(rng.integers(2, 4))):
@@ -176,7 +184,7 @@ def _seedlings(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow
             if rng.random() >= empty and length_px >= LEAST_RADIUS_PX:
                 y, x = place + rng.normal(0, layout.cell_px * 0.16, 2)
                 tint = (colour * rng.uniform(0.85, 1.15)).astype(np.float32)
-                paint_seedling(rng, canvas, y, x, length_px, tint, shadow)
+                paint_seedling(rng, canvas, y, x, length_px, tint, shadow, closed)
 
 
 def _rosettes(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow: Shadow) -> None:
