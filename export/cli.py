@@ -18,6 +18,7 @@ from edge.contract.manifest import Lineage, Precision
 from edge.errors import CanopyError
 from edge.package import ModelPackage
 from edge.preprocess import fit
+from export.compat import TARGETS, check, read_graph
 from export.evidence import rendered_evidence, rendered_scenes
 from export.golden import read_golden
 from export.package import build_package, open_precision
@@ -62,6 +63,18 @@ def write_onnx(checkpoint: Checkpoint, out: Path, size_px: SizePx = 512, top_k: 
     """Write the float graph behind the device's interface."""
     with _errors_end_with_their_code():
         onnx.save(with_border(to_float_graph(load_network(checkpoint), size_px, size_px, top_k)), out)
+
+
+@app.command()
+def compat(
+    files: Annotated[list[Path], typer.Argument(help="ONNX files.")],
+    target: Annotated[str, typer.Option(help=f"One of {', '.join(TARGETS)}.")] = "tensorrt-10",
+) -> None:
+    """Say what a target would refuse of a graph, before anybody waits for a build on the device."""
+    with _errors_end_with_their_code():
+        for file in files:
+            check(read_graph(file), target, file.name)
+            show(f"{file.name}: nothing that {target} would refuse")
 
 
 @app.command()

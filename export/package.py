@@ -20,6 +20,7 @@ from edge.package import ModelPackage
 from edge.preprocess import fit
 from edge.settings import InferenceSettings
 from export.card import model_card
+from export.compat import check
 from export.golden import write_golden
 from export.half import to_fp16
 from export.parity import Scenes, compare
@@ -96,7 +97,10 @@ def _write_models(
     models: dict[Precision, str] = {}
     for precision in precisions:
         models[precision] = f"model.{precision}.onnx"
-        onnx.save(with_border(convert(graph, precision, fitted)), folder / models[precision])
+        model = with_border(convert(graph, precision, fitted))
+        if precision != "int8.cpu":  # every other file is for a device with TensorRT
+            check(model, "tensorrt-10", models[precision])
+        onnx.save(model, folder / models[precision])
     return models
 
 

@@ -60,25 +60,30 @@ def named_as_ours(model: onnx.ModelProto) -> onnx.ModelProto:
 def with_border(model: onnx.ModelProto) -> onnx.ModelProto:
     """The graph behind the contract's input: uint8 [1, H, W, 3] BGR.
 
-    If the graph begins by quantising the picture to uint8, the camera's bytes take that place as they are.
+    If the graph begins by quantising the picture to uint8, the camera's bytes take that place as they are. Else they
+    are cast: TensorRT takes uint8 at the border of a network only, and there by a Cast.
     """
     bordered = onnx.ModelProto()
     bordered.CopyFrom(model)
     graph = bordered.graph
     _, _, height_px, width_px = (side.dim_value for side in graph.input[0].type.tensor_type.shape.dim)
     quantized = _drop_quantize(graph)
-    graph.initializer.extend(
-        [
-            numpy_helper.from_array(np.array(1 / 255, np.float32), "image_scale"),
-            numpy_helper.from_array(np.array(0, np.uint8), "image_zero_point"),
+    scale = numpy_helper.from_array(np.array(1 / 255, np.float32), "image_scale")
+    if quantized == PICTURE:
+        graph.initializer.extend([scale])
+        border = [
+            helper.make_node("Cast", [IMAGE], ["image_float"], "border_cast", to=TensorProto.FLOAT),
+            helper.make_node("Transpose", ["image_float"], ["image_chw"], "border_transpose", perm=[0, 3, 1, 2]),
+            helper.make_node("Mul", ["image_chw", "image_scale"], [quantized], "border_scale"),
         ]
-    )
-    border = [
-        helper.make_node("Transpose", [IMAGE], ["image_chw"], "border_transpose", perm=[0, 3, 1, 2]),
-        helper.make_node(
-            "DequantizeLinear", ["image_chw", "image_scale", "image_zero_point"], [quantized], "border_scale"
-        ),
-    ]
+    else:
+        graph.initializer.extend([scale, numpy_helper.from_array(np.array(0, np.uint8), "image_zero_point")])
+        border = [
+            helper.make_node("Transpose", [IMAGE], ["image_chw"], "border_transpose", perm=[0, 3, 1, 2]),
+            helper.make_node(
+                "DequantizeLinear", ["image_chw", "image_scale", "image_zero_point"], [quantized], "border_scale"
+            ),
+        ]
     nodes = [*border, *graph.node]
     del graph.node[:], graph.input[:]
     graph.node.extend(nodes)

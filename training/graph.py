@@ -47,10 +47,15 @@ def strongest_peaks(heat: Tensor, count: int) -> Tensor:
     rank = heat + TIE_BREAK * functional.avg_pool2d(heat, 3, 1, 1) - (TIE_BREAK / order.numel()) * order
     peak = (functional.max_pool2d(rank, 3, 1, 1) == rank).to(heat.dtype) * heat
     score, index = peak.flatten(1).topk(count, 1)
-    cells = height * width
-    place = index % cells
-    columns = (place // width, place % width, score, index // cells)
-    return torch.stack([column.to(torch.float32) for column in columns], 2)
+    thing, place = _divide(index.to(torch.float32), height * width)
+    row, column = _divide(place, width)
+    return torch.stack([row, column, score, thing], 2)
+
+
+def _divide(number: Tensor, by: int) -> tuple[Tensor, Tensor]:
+    """Quotient and remainder of whole numbers below 2**23 in float32; integer division exports as eight nodes."""
+    quotient = ((number + 0.5) / by).floor()
+    return quotient, number - quotient * by
 
 
 def _certainty(best: Tensor, classes: Tensor, count: int) -> Tensor:

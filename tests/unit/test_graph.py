@@ -2,7 +2,7 @@
 
 import torch
 
-from training.graph import _certainty, strongest_peaks
+from training.graph import _certainty, _divide, strongest_peaks
 
 
 def scores(*peaks: tuple[int, int, int, float], size: int = 9) -> torch.Tensor:
@@ -46,3 +46,11 @@ def test_certainty_is_the_mean_over_the_cells_of_a_class_and_zero_without_any() 
     best = torch.tensor([[[0.9, 0.7], [0.8, 0.6]]])
     classes = torch.tensor([[[0, 0], [0, 2]]])
     torch.testing.assert_close(_certainty(best, classes, 3), torch.tensor([[0.8, 0.0, 0.6]]))
+
+
+def test_division_in_float_is_that_of_whole_numbers() -> None:
+    numbers = torch.arange(4 * 1024 * 1024)
+    for by in (1, 3, 127, 128, 1023, 16384, 1024 * 1024):
+        quotient, remainder = _divide(numbers.to(torch.float32), by)
+        assert torch.equal(quotient.long(), numbers // by)
+        assert torch.equal(remainder.long(), numbers % by)
