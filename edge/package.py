@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edge.contract.manifest import MANIFEST_FILE, FileEntry, Manifest, Precision
+from edge.contract.message import SCHEMA
 from edge.contract.traits import VOCABULARY
 from edge.errors import PackageInvalid
 
@@ -44,10 +45,27 @@ class ModelPackage:
             manifest = Manifest.model_validate_json(content)
         except ValidationError as error:
             raise PackageInvalid(f"{path / MANIFEST_FILE} is not a manifest: {error}; {MEND}") from error
+        if manifest.schema_version > SCHEMA:
+            raise PackageInvalid(
+                f"{path / MANIFEST_FILE} has schema {manifest.schema_version}, this release reads {SCHEMA}; "
+                "upgrade canopy-edge"
+            )
         _check_traits(path, manifest)
+        cls.check_names(path, manifest)
         for name, entry in manifest.files.items():
             _check_file(path, name, entry)
         return cls(path, manifest, f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+    @staticmethod
+    def check_names(path: Path, manifest: Manifest) -> None:
+        """See that every file of a manifest lies in the folder ``path``.
+
+        Raises:
+            PackageInvalid: one would not.
+        """
+        for name in manifest.files:
+            if not _FILE_NAME.fullmatch(name):
+                raise PackageInvalid(f"{path} lists a file named {name!r:.80}, which may lie outside of it; {MEND}")
 
     def model(self, precision: Precision) -> Path:
         """The ONNX file of ``precision``.
@@ -82,8 +100,6 @@ def _check_traits(path: Path, manifest: Manifest) -> None:
 
 def _check_file(folder: Path, name: str, entry: FileEntry) -> None:
     path = folder / name
-    if not _FILE_NAME.fullmatch(name):
-        raise PackageInvalid(f"{folder} lists a file named {name!r:.80}, which may lie outside of it; {MEND}")
     try:
         if not path.resolve(strict=True).is_relative_to(folder.resolve(strict=True)):
             raise PackageInvalid(f"{path} is a link out of the package; {MEND}")

@@ -13,12 +13,16 @@ from typing import Annotated
 import onnx
 import typer
 from rich import print as show
+from rich.console import Console
+from rich.table import Table
 
+from edge.archive import pack, unpack
 from edge.contract.manifest import Lineage, Precision
 from edge.errors import CanopyError
 from edge.package import ModelPackage
 from edge.preprocess import fit
 from export.compat import TARGETS, check, read_graph
+from export.describe import describe, differences
 from export.evidence import rendered_evidence, rendered_scenes
 from export.golden import read_golden
 from export.package import build_package, open_precision
@@ -105,6 +109,49 @@ def package(
         sealed = build_package(network, draft, evidence, precisions, out, text)
         show(sealed.manifest.metrics)
         show(f"{sealed.path} {sealed.digest}")
+
+
+@app.command("pack")
+def pack_package(
+    folder: Annotated[Path, typer.Argument(help="A model package.")],
+    out: Annotated[Path, typer.Argument(help="The zip to write.")],
+) -> None:
+    """Write a package as one file, the same bytes wherever it is done."""
+    with _errors_end_with_their_code():
+        opened = ModelPackage.open(folder)
+        pack(opened, out)
+        show(f"{out} {out.stat().st_size:,} bytes, package {opened.digest}")
+
+
+@app.command("unpack")
+def unpack_package(
+    archive: Annotated[Path, typer.Argument(help="A zip that pack wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Where to put the package; replaced if it is there.")],
+) -> None:
+    """Take a package's zip apart and verify it."""
+    with _errors_end_with_their_code():
+        show(f"{folder} {unpack(archive, folder).digest}")
+
+
+@app.command()
+def inspect(folder: Annotated[Path, typer.Argument(help="A model package.")]) -> None:
+    """Say what a package is: what it counts, what it measured, where it came from, what it weighs."""
+    with _errors_end_with_their_code():
+        Console().print(*describe(ModelPackage.open(folder)), sep="\n")
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="A model package.")],
+    after: Annotated[Path, typer.Argument(help="Another.")],
+) -> None:
+    """Say what differs between two packages; nothing if they are the same."""
+    with _errors_end_with_their_code():
+        rows = differences(ModelPackage.open(before), ModelPackage.open(after))
+        table = Table("", before.name, after.name)
+        for row in rows:
+            table.add_row(*row)
+        Console().print(table if rows else "the same")
 
 
 @app.command()
