@@ -30,6 +30,7 @@ from export.parity import ParityRefused, compare
 from export.to_onnx import to_float_graph, with_border
 from training.checkpoint import load_network
 from training.evaluate import torch_look
+from training.report import measure
 from training.run import RECORD_FILE, RunRecord
 from training.spec import ModelSpec
 
@@ -157,20 +158,25 @@ def diff(
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(help="A model package.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="Hold it against this network as well.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Hold it against this network, not its own.")] = None,
     held_back: HeldBack = 100,
+    report: Annotated[Path | None, typer.Option(help="Folder for each model's worst pictures and figures.")] = None,
 ) -> None:
-    """Check a package's files, its golden frames and, with a checkpoint, what it measures."""
+    """Check a package's files, its golden frames, and what each of its models measures against the network."""
     with _errors_end_with_their_code():
         opened = ModelPackage.open(folder)
+        size_px = opened.manifest.input.height_px
+        scenes = rendered_scenes(ModelSpec.of(opened.manifest), size_px, held_back)
+        reference = torch_look(load_network(checkpoint or folder), opened.manifest.top_k)
         for precision in opened.manifest.models:
             _check_golden(opened, precision)
-            if checkpoint:
-                reference = torch_look(load_network(checkpoint), opened.manifest.top_k)
-                scenes = rendered_scenes(ModelSpec.of(opened.manifest), opened.manifest.input.height_px, held_back)
-                parity = compare(reference, open_precision(opened, precision).infer, opened.manifest, scenes)
-                parity.check(f"model.{precision}.onnx")
-            show(f"{precision}: good")
+            look = open_precision(opened, precision).infer
+            parity = compare(reference, look, opened.manifest, scenes)
+            parity.check(f"model.{precision}.onnx")
+            if report:
+                measure(look, opened.manifest, scenes, report / precision)
+            apart = ", ".join(f"{name} {error:.4f}" for name, error in parity.tensors.items())
+            show(f"{precision}: good; apart from the network in {apart}")
 
 
 def _lineage(checkpoint: Path) -> Lineage:

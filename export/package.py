@@ -23,12 +23,13 @@ from export.card import model_card
 from export.compat import check
 from export.golden import write_golden
 from export.half import to_fp16
-from export.parity import Scenes, compare
+from export.parity import compare
 from export.quantize import to_int8
 from export.to_onnx import to_float_graph, with_border
 from training.checkpoint import CHECKPOINT_FILE, save_network
 from training.evaluate import torch_look
 from training.network import Network
+from training.pool import Examples
 from training.reference import make_reference
 
 Picture = NDArray[np.uint8]
@@ -42,7 +43,7 @@ class Evidence:
     """
 
     calibration: Sequence[Picture]
-    held_back: Scenes
+    held_back: Examples
     golden: Sequence[Picture]
 
 
@@ -115,7 +116,7 @@ def convert(graph: onnx.ModelProto, precision: Precision, fitted: Sequence[Pictu
     return graph
 
 
-def _admit(network: Network, package: ModelPackage, held_back: Scenes) -> dict[str, dict[str, float]]:
+def _admit(network: Network, package: ModelPackage, held_back: Examples) -> dict[str, dict[str, float]]:
     reference = torch_look(network, package.manifest.top_k)
     metrics: dict[str, dict[str, float]] = {}
     for precision in package.manifest.models:

@@ -149,7 +149,8 @@ def evaluate(
     top_k: TopK = 512,
 ) -> None:
     """Measure a network on labelled pictures, through the device's own decoder; worst pictures first in the report."""
-    from training.report import evaluate_and_report  # noqa: PLC0415
+    from training.evaluate import draft_manifest, torch_look  # noqa: PLC0415
+    from training.report import measure  # noqa: PLC0415
 
     with _errors_end_with_their_code():
         network = load_network(checkpoint)
@@ -160,7 +161,8 @@ def evaluate(
             dataset = open_dataset(labelled)
             part = split(dataset, settings.data)[1] if held_back else dataset
             examples = Photographs(part, network.spec, settings.data.things)
-        measured = evaluate_and_report(network, examples, size_px, top_k, report)
+        manifest = draft_manifest(network, size_px, top_k)
+        measured = measure(torch_look(network, top_k), manifest, examples, report)
         table = Table("metric", "value")
         for name, value in measured.metrics().items():
             table.add_row(name.replace("_", " "), f"{value:.4f}")

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Sampler
 from training.args import FitSettings
 from training.checkpoint import CHECKPOINT_FILE, load_network, save_network
 from training.data import Source, Views
-from training.evaluate import evaluate
+from training.evaluate import draft_manifest, each, evaluate_look, torch_look
 from training.loss import Wanted, loss_terms, weighted
 from training.network import Network, transferred
 from training.pool import Examples
@@ -159,16 +159,16 @@ class Check(lightning.Callback):  # type: ignore[misc]
         candidate = self.folder / f"candidate-{CHECKPOINT_FILE}"
         save_network(ordinary(cast("Network", fitting.averaged.module)), candidate)
         network, badness = load_network(candidate), 0.0
+        manifest = draft_manifest(network, self.settings.size_px, self.settings.top_k)
+        look = torch_look(network, self.settings.top_k)
         for name, examples in self.held_back.items():
-            report = evaluate(network, examples, self.settings.size_px, self.settings.top_k)
+            report = evaluate_look(look, manifest, each(examples))
             badness += report.badness
             for logger in trainer.loggers:
                 said = {f"{name}/{metric}": value for metric, value in report.metrics().items()}
                 logger.log_metrics(said, step=fitting.global_step)
             shown = list(range(min(SAMPLE_COUNT, len(examples))))
-            draw_pictures(
-                network, examples, self.settings.size_px, self.settings.top_k, shown, self.folder / SAMPLES / name
-            )
+            draw_pictures(look, manifest, examples, shown, self.folder / SAMPLES / name)
         keep_pictures(trainer, self.folder / SAMPLES)
         self.without_gain = 0 if badness < self.best else self.without_gain + 1
         if badness <= self.best:

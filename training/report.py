@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from edge.contract.manifest import Manifest
 from edge.segmentation import decode
 from training import metrics
 from training.augment import fitted
-from training.evaluate import Finding, Report, draft_manifest, evaluate, torch_look
-from training.network import Network
+from training.evaluate import Finding, Look, Report, each, evaluate_look
 from training.overlay import overlay, truth_overlay
 from training.pool import Examples
+from training.spec import ModelSpec
 
 SHOWN: Final = 24
 """Pictures in the page; the JSON tells of all."""
@@ -24,41 +25,32 @@ PICTURES = "pictures"
 JPEG_QUALITY = 85
 
 
-def evaluate_and_report(
-    network: Network, examples: Examples, size_px: int, top_k: int, folder: Path | None = None
-) -> Report:
-    """Measure a network on labelled pictures; into ``folder`` go ``report.html``, ``report.json`` and pictures."""
-    report = evaluate(network, examples, size_px, top_k)
+def measure(look: Look, manifest: Manifest, examples: Examples, folder: Path | None = None) -> Report:
+    """Run a model on labelled pictures; into ``folder`` go ``report.html``, ``report.json`` and pictures."""
+    report = evaluate_look(look, manifest, each(examples))
     if folder is not None:
         order = sorted(range(len(examples)), key=lambda index: -report.findings[index].badness)
-        draw_pictures(network, examples, size_px, top_k, order[:SHOWN], folder / PICTURES)
+        draw_pictures(look, manifest, examples, order[:SHOWN], folder / PICTURES)
         rows = [_row(examples.name(index), report.findings[index]) for index in order]
         said = {"data": examples.digest, "metrics": report.metrics(), "pictures": rows}
         (folder / "report.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-        page = (
-            _environment()
-            .get_template("report.html")
-            .render(**said, spec=network.spec, shown=SHOWN, folder=PICTURES, size_px=size_px)
-        )
+        template = _environment().get_template("report.html")
+        size_px = manifest.input.height_px
+        page = template.render(**said, model=manifest.name, shown=SHOWN, folder=PICTURES, size_px=size_px)
         (folder / "report.html").write_text(page, encoding="utf-8")
     return report
 
 
-def draw_pictures(
-    network: Network, examples: Examples, size_px: int, top_k: int, order: list[int], folder: Path
-) -> None:
+def draw_pictures(look: Look, manifest: Manifest, examples: Examples, order: list[int], folder: Path) -> None:
     """Fill ``folder`` with the pictures of ``order``, each as it is and as it was found."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    manifest, look = draft_manifest(network, size_px, top_k), torch_look(network, top_k)
+    size_px, spec = manifest.input.height_px, ModelSpec.of(manifest)
     for place, index in enumerate(order):
         pixels, labels = examples[index]
         image, placed, placement = fitted(pixels, labels, size_px)
         found = decode(look(image), manifest, placement)
-        drawn = {
-            "there": truth_overlay(image[0], placed, network.spec),
-            "found": overlay(image[0], found, manifest),
-        }
+        drawn = {"there": truth_overlay(image[0], placed, spec), "found": overlay(image[0], found, manifest)}
         top, left = placement.top_px, placement.left_px
         for kind, picture in drawn.items():
             inside = np.ascontiguousarray(picture[top : size_px - top, left : size_px - left])

@@ -20,16 +20,11 @@ from tests.sim.painted import painted_pool, painted_source, tiny_run
 from training.evaluate import draft_manifest
 from training.loop import fit
 from training.network import Network
-from training.pool import Pool
 
 SIZE_PX = 96
 SETTINGS = tiny_run(SIZE_PX, steps=150, check_every=150)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec")
-
-
-def scenes(pool: Pool) -> list:
-    return [(pool.pixels[index], pool.labels(index)) for index in range(len(pool))]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +50,7 @@ def draft() -> Manifest:
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
     calibration = painted_pool(24, SIZE_PX, seed=2).pixels
-    return Evidence(calibration, scenes(painted_pool(16, SIZE_PX, seed=3)), calibration[:2])
+    return Evidence(calibration, painted_pool(16, SIZE_PX, seed=3), calibration[:2])
 
 
 @pytest.fixture(scope="module")
@@ -149,4 +144,8 @@ def test_a_network_agrees_with_itself(network: Network, draft: Manifest, evidenc
 
     parity = compare(torch_look(network, 32), torch_look(network, 32), draft, evidence.held_back)
     assert parity.reference == parity.candidate
+    assert set(parity.tensors) == {"classes", "centers", "offsets", "certainty", "features"}
+    assert not any(parity.tensors.values())
+    other = Network(SETTINGS.model, SETTINGS.network).eval()
+    assert all(compare(torch_look(network, 32), torch_look(other, 32), draft, evidence.held_back).tensors.values())
     assert torch.isfinite(torch.tensor(list(parity.reference.values()))).all()
