@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import print as show
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
@@ -32,6 +31,8 @@ from training.network import Network
 from training.pool import DIGEST_FILE, Examples, Pool
 
 app = typer.Typer(no_args_is_help=True, help="Train the network on rendered scenes and photographs.")
+
+_CONSOLE = Console(highlight=False, soft_wrap=True)
 
 CONFIGS = Path("configs/training")
 RUNS = Path("runs")
@@ -133,7 +134,7 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
         store = tracking or f"sqlite:///{(folder.parent / 'mlflow.db').resolve()}"
         fit_network(settings, sources, held_back, folder, start, None if store == "none" else store)
-        show(f"{folder / CHECKPOINT_FILE} is the network; measure it with canopy-train evaluate")
+        _CONSOLE.print(f"{folder / CHECKPOINT_FILE} is the network; measure it with canopy-train evaluate")
 
 
 @app.command()
@@ -166,9 +167,9 @@ def evaluate(
         table = Table("metric", "value")
         for name, value in measured.metrics().items():
             table.add_row(name.replace("_", " "), f"{value:.4f}")
-        Console().print(table)
+        _CONSOLE.print(table)
         if report:
-            show(f"{report / 'report.html'} shows the pictures, the worst first")
+            _CONSOLE.print(f"{report / 'report.html'} shows the pictures, the worst first")
 
 
 @app.command()
@@ -183,7 +184,7 @@ def predict(
 
     with _errors_end_with_their_code():
         for line in predict_pictures(load_network(checkpoint), pictures, out, size_px):
-            show(escape(line))
+            _CONSOLE.print(escape(line))
 
 
 @app.command()
@@ -200,7 +201,7 @@ def reference(
         backend = open_backend(opened, InferenceSettings(package=package, precision="int8.cpu"))
         made = make_reference(opened, "int8.cpu", backend, read_pictures(track(pictures, "looking")))
         out.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        show(f"{out}: {len(made.statistics)} statistics of {made.pictures} pictures")
+        _CONSOLE.print(f"{out}: {len(made.statistics)} statistics of {made.pictures} pictures")
 
 
 def _photographs(data: Path, settings: FitSettings) -> tuple[Photographs, Photographs]:
@@ -232,16 +233,20 @@ def _show_dataset(train: Photographs, held_back: Photographs) -> None:
     for name, part in (("to train on", train), ("held back", held_back)):
         marked = [annotation.category for picture in part.dataset.pictures for annotation in picture.annotations]
         table.add_row(name, str(len(part)), *(str(marked.count(category)) for category in part.dataset.categories))
-    Console().print(table)
+    _CONSOLE.print(table)
 
 
 def _check(train: Photographs, held_back: Photographs) -> None:
     found = list(problems(train, held_back))
     errors = [problem for problem in found if problem.level is Level.ERROR]
     for problem in (errors + [problem for problem in found if problem.level is Level.WARNING])[:SHOWN_PROBLEMS]:
-        show(f"[{'red' if problem.level is Level.ERROR else 'yellow'}]{problem.level.value}[/] {escape(problem.line)}")
+        _CONSOLE.print(
+            f"[{'red' if problem.level is Level.ERROR else 'yellow'}]{problem.level.value}[/] {escape(problem.line)}"
+        )
     if len(found) > SHOWN_PROBLEMS:
-        show(f"and {len(found) - SHOWN_PROBLEMS} more")
+        _CONSOLE.print(f"and {len(found) - SHOWN_PROBLEMS} more")
     if errors:
         raise DatasetInvalid(f"{train.dataset.source} has {len(errors)} error(s), see above; mend them first")
-    show(f"{train.dataset.source}: no errors, {len(found)} warning(s), digest {train.dataset.digest} to train on")
+    _CONSOLE.print(
+        f"{train.dataset.source}: no errors, {len(found)} warning(s), digest {train.dataset.digest} to train on"
+    )

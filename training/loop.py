@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from torch import Tensor, distributed
 from torch.optim import AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
@@ -140,6 +140,14 @@ class InOrder(Sampler[int]):
         return iter(range(first + rank, first + self.epoch_items, self.processes))
 
 
+class Bar(RichProgressBar):  # type: ignore[misc]
+    """Progress with the loss, and without the number of the run in MLflow."""
+
+    def get_metrics(self, trainer: Any, model: Any) -> dict[str, Any]:
+        """What stands beside the bar."""
+        return {name: value for name, value in super().get_metrics(trainer, model).items() if name != "v_num"}
+
+
 class Check(lightning.Callback):  # type: ignore[misc]
     """After each epoch: measure the averaged weights on what was held back, and keep them if they are the best yet."""
 
@@ -169,6 +177,7 @@ class Check(lightning.Callback):  # type: ignore[misc]
                 logger.log_metrics(said, step=fitting.global_step)
             shown = list(range(min(SAMPLE_COUNT, len(examples))))
             draw_pictures(look, manifest, examples, shown, self.folder / SAMPLES / name)
+            fitting.print(f"step {fitting.global_step}, {name}: {_line(report.metrics())}")
         keep_pictures(trainer, self.folder / SAMPLES)
         self.without_gain = 0 if badness < self.best else self.without_gain + 1
         if badness <= self.best:
@@ -183,6 +192,12 @@ class Check(lightning.Callback):  # type: ignore[misc]
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
         """Go on."""
         self.best, self.without_gain = state_dict["best"], int(state_dict["without_gain"])
+
+
+def _line(measured: Mapping[str, float]) -> str:
+    """What a person follows while it trains."""
+    followed = ("mean_iou", "symmetric_best_dice", *(name for name in measured if name.endswith("_count_mae")))
+    return ", ".join(f"{name.replace('_', ' ')} {measured[name]:.3f}" for name in followed)
 
 
 def fit(
@@ -210,7 +225,8 @@ def fit(
         record.check_goes_on(begun, folder)
         record = record.model_copy(update={"tracked_as": begun.tracked_as})
     lightning.seed_everything(settings.seed, verbose=False)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for talkative in ("lightning.pytorch", "lightning.fabric", "alembic"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     trainer = _trainer(settings, folder, [Check(folder, held_back, settings)], tracking, record.tracked_as)
     if trainer.is_global_zero:
         record.model_copy(update={"tracked_as": track(trainer, record)}).write(folder)
@@ -237,6 +253,7 @@ def _trainer(
     resume = ModelCheckpoint(folder, Path(RESUME_FILE).stem, enable_version_counter=False, save_on_train_epoch_end=True)
     return lightning.Trainer(
         max_steps=settings.steps,
+        max_epochs=-(-settings.steps // settings.check_every),
         precision="bf16-mixed",
         accelerator="auto",
         devices=settings.devices,
@@ -245,7 +262,7 @@ def _trainer(
         deterministic="warn",
         logger=loggers(settings.model.name, folder, tracking, tracked_as),
         log_every_n_steps=max(1, min(50, settings.check_every, settings.steps // 20)),
-        callbacks=[*callbacks, resume],
+        callbacks=[*callbacks, resume, Bar()],
         enable_model_summary=False,
         gradient_clip_val=10.0,
     )

@@ -1,5 +1,6 @@
 """Where a run writes what it measures: a table beside its checkpoints, and MLflow."""
 
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ def loggers(name: str, folder: Path, tracking: str | None, tracked_as: str | Non
     table = CSVLogger(folder, TABLES, flush_logs_every_n_steps=50)
     if tracking is None:
         return [table]
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # it tells of every table that it creates
     artifacts = (folder.parent / ARTIFACTS).resolve().as_uri()
     return [table, MLFlowLogger(name, folder.name, tracking, artifact_location=artifacts, run_id=tracked_as)]
 
