@@ -141,7 +141,10 @@ class InOrder(Sampler[int]):
 
 
 class Bar(RichProgressBar):  # type: ignore[misc]
-    """Progress with the loss, and without the number of the run in MLflow."""
+    """Progress of an epoch and its loss: how many epochs follow is the steps' business, and a run's number MLflow's."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"Epoch {current_epoch + 1}"
 
     def get_metrics(self, trainer: Any, model: Any) -> dict[str, Any]:
         """What stands beside the bar."""
@@ -253,7 +256,6 @@ def _trainer(
     resume = ModelCheckpoint(folder, Path(RESUME_FILE).stem, enable_version_counter=False, save_on_train_epoch_end=True)
     return lightning.Trainer(
         max_steps=settings.steps,
-        max_epochs=-(-settings.steps // settings.check_every),
         precision="bf16-mixed",
         accelerator="auto",
         devices=settings.devices,
