@@ -49,8 +49,9 @@ TRAYS = {
     ),
 }
 SEEDLINGS = GridPlots(rows=9, columns=5, top_left=(0.07, 0.02), bottom_right=(0.94, 0.99))
-BARE, DARK = ("VIS_TV_AA0000",), ("VIS_TV_AA0168", "VIS_TV_AA0233")
-"""Frames of the seedling tray before anything shows, and those taken at night."""
+DARK = ("VIS_TV_AA0168", "VIS_TV_AA0233")
+MOMENTS = {"bare": [0], "first shoots": [231, 237], "next": list(range(344, 360)), "cotyledons": [679, 682]}
+"""Frames of the seedling tray: two at night, the others by what they show; sixteen of them are minutes apart."""
 
 
 @dataclass(frozen=True)
@@ -168,22 +169,27 @@ def trays(eye: Eye, data: Path, _: Path) -> dict[str, Any]:
 
 def seedlings(eye: Eye, data: Path, _: Path) -> dict[str, Any]:
     """Bare soil, then germination, then cotyledons that touch."""
-    paths = sorted((data / "seedling-tray").glob("*.png"))
+    paths = [path for path in sorted((data / "seedling-tray").glob("*.png")) if path.stem not in DARK]
     whole = {path.stem: eye.see(path) for path in paths}
-    grown = [path for path in paths if path.stem not in (*BARE, *DARK)]
-    covers = [whole[path.stem].trait("canopy_cover") for path in grown]
-    cells = [
-        sum(traits.get("canopy_cover", 0) > 0.002 for traits in eye.see(path, SEEDLINGS).traits.values())
-        for path in grown
-    ]
+    covers = {name: seen.trait("canopy_cover") for name, seen in whole.items()}
+    cells = {
+        path.stem: sum(traits.get("canopy_cover", 0) > 0.002 for traits in eye.see(path, SEEDLINGS).traits.values())
+        for path in paths
+    }
+    moments = {
+        moment: {
+            "cells_with_leaf": float(np.mean([cells[f"VIS_TV_AA{number:04d}"] for number in numbers])),
+            "plants": float(np.mean([whole[f"VIS_TV_AA{number:04d}"].trait("plant_count") for number in numbers])),
+            "cover": round(float(np.mean([covers[f"VIS_TV_AA{number:04d}"] for number in numbers])), 4),
+        }
+        for moment, numbers in MOMENTS.items()
+    }
     return {
-        "plants_on_bare_soil": [whole[name].trait("plant_count") for name in BARE],
-        "plants_in_the_dark": [whole[name].trait("plant_count") for name in DARK],
-        "cells_with_leaf": cells,
-        "cells_spearman": spearman(cells),
-        "plants": [whole[path.stem].trait("plant_count") for path in grown],
-        "cover": [round(cover, 4) for cover in covers],
-        "cover_spearman": spearman(covers),
+        "moments": moments,
+        "plants_in_the_dark": [eye.see(data / f"seedling-tray/{name}.png").trait("plant_count") for name in DARK],
+        "cells_spearman_over_frames": spearman(cells.values()),
+        "cover_spearman_over_frames": spearman(covers.values()),
+        "cover_spearman_over_moments": spearman(moment["cover"] for moment in moments.values()),
     }
 
 
