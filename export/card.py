@@ -1,10 +1,16 @@
 """The model card: what a package is, what it measured, what it is for (Mitchell et al. 2019)."""
 
-from edge.contract.manifest import Manifest
+from collections.abc import Mapping, Sequence
+
+from edge.contract.manifest import Manifest, Precision
+from export.sensitivity import LayerCost
 
 
-def model_card(manifest: Manifest, note: str) -> str:
-    """Markdown: what the manifest knows, then ``note``: what only a person can say, such as what it is meant for."""
+def model_card(manifest: Manifest, note: str, left: Mapping[Precision, Sequence[LayerCost]]) -> str:
+    """Markdown: what the manifest knows, then ``note``: what only a person can say, such as what it is meant for.
+
+    ``left``: by precision, the layers that stay in float because the parity gate refused them.
+    """
     size, lineage = manifest.input, manifest.lineage
     things = ", ".join(f"{thing.name} (score from {thing.threshold:g})" for thing in manifest.things)
     return f"""# {manifest.name} {manifest.version}
@@ -19,8 +25,18 @@ after fitting. It measures {", ".join(manifest.traits)}.
 
 {_table(manifest)}
 
-{note.strip()}
+{_left(left)}{note.strip()}
 """
+
+
+def _left(left: Mapping[Precision, Sequence[LayerCost]]) -> str:
+    lines = [
+        f"**In {precision} these layers stay in float**, because the gate refused them: "
+        + ", ".join(f"`{cost.layer}` (moves the outputs by {cost.cost:.2f})" for cost in costs)
+        + ".\n\n"
+        for precision, costs in left.items()
+    ]
+    return "".join(lines)
 
 
 def _table(manifest: Manifest) -> str:

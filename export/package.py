@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -23,8 +23,9 @@ from export.card import model_card
 from export.compat import check
 from export.golden import write_golden
 from export.half import to_fp16
-from export.parity import compare
-from export.quantize import to_int8
+from export.parity import ParityRefused, compare
+from export.quantize import Target, to_int8
+from export.sensitivity import LayerCost, sensitivity
 from export.to_onnx import to_float_graph, with_border
 from training.checkpoint import CHECKPOINT_FILE, save_network
 from training.evaluate import torch_look
@@ -33,6 +34,9 @@ from training.pool import Examples
 from training.reference import make_reference
 
 Picture = NDArray[np.uint8]
+
+MAX_LEFT: Final = 4
+"""Layers that may stay in float; a file that needs more is not worth being called INT8: train it with ``quantized``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +66,17 @@ def build_package(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        models = _write_models(network, draft, evidence.calibration, precisions, partial)
-        package = _seal(partial, draft.model_copy(update={"models": models}))
-        metrics = _admit(network, package, evidence.held_back)
+        forge = _Forge(network, draft, evidence, partial)
+        for precision in precisions:
+            forge.add(precision)
+        package = forge.seal()
         first, backend = precisions[0], open_precision(package, precisions[0])
         reference = make_reference(package, first, backend, evidence.calibration)
         (partial / REFERENCE_FILE).write_text(reference.model_dump_json(indent=1) + "\n", encoding="utf-8")
         write_golden(partial, draft, backend, evidence.golden)
-        manifest = package.manifest.model_copy(update={"metrics": metrics})
+        manifest = package.manifest.model_copy(update={"metrics": forge.metrics})
         save_network(network, partial / CHECKPOINT_FILE, torch.float16)
-        (partial / "MODEL_CARD.md").write_text(model_card(manifest, note), encoding="utf-8")
+        (partial / "MODEL_CARD.md").write_text(model_card(manifest, note, forge.left), encoding="utf-8")
         _seal(partial, manifest)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
@@ -89,41 +94,77 @@ def open_precision(package: ModelPackage, precision: Precision) -> Backend:
     return open_backend(package, InferenceSettings.model_construct(None, **settings))
 
 
-def _write_models(
-    network: Network, draft: Manifest, calibration: Sequence[Picture], precisions: Sequence[Precision], folder: Path
-) -> dict[Precision, str]:
-    size = draft.input
-    graph = to_float_graph(network, size.height_px, size.width_px, draft.top_k)
-    fitted = [fit(picture, size.height_px, size.width_px)[0] for picture in calibration]
-    models: dict[Precision, str] = {}
-    for precision in precisions:
-        models[precision] = f"model.{precision}.onnx"
-        model = with_border(convert(graph, precision, fitted))
+class _Forge:
+    """Writes one model after the other into a package's folder, each when it has been admitted.
+
+    Attributes:
+        metrics: what was measured, by precision, and ``fp32``.
+        left: by precision, the layers that stay in float because the gate refused them in INT8, and what each costs.
+    """
+
+    def __init__(self, network: Network, draft: Manifest, evidence: Evidence, folder: Path) -> None:
+        size = draft.input
+        self.draft, self.folder, self.held_back = draft, folder, evidence.held_back
+        self.graph = to_float_graph(network, size.height_px, size.width_px, draft.top_k)
+        self.fitted = [fit(picture, size.height_px, size.width_px)[0] for picture in evidence.calibration]
+        self.reference = torch_look(network, draft.top_k)
+        self.models: dict[Precision, str] = {}
+        self.metrics: dict[str, dict[str, float]] = {}
+        self.left: dict[Precision, list[LayerCost]] = {}
+
+    def add(self, precision: Precision) -> None:
+        """Make, admit and keep a model.
+
+        Raises:
+            ParityRefused: it measures worse than the network, in INT8 even with the worst layers in float.
+        """
+        self.models[precision] = name = f"model.{precision}.onnx"
+        worst: list[LayerCost] | None = None
+        left: list[LayerCost] = []
+        while True:
+            self._write(precision, name, [cost.layer for cost in left])
+            look = open_precision(self.seal(), precision).infer
+            parity = compare(self.reference, look, self.draft, self.held_back)
+            try:
+                parity.check(name)
+            except ParityRefused:
+                if not precision.startswith("int8") or len(left) == MAX_LEFT:
+                    raise
+                worst = worst or sensitivity(self.graph, self.fitted, _target(precision))
+                left.append(worst[len(left)])
+            else:
+                break
+        self.metrics |= {"fp32": parity.reference, precision: parity.candidate}
+        if left:
+            self.left[precision] = left
+
+    def seal(self) -> ModelPackage:
+        """The package with the models that it has."""
+        return _seal(self.folder, self.draft.model_copy(update={"models": dict(self.models)}))
+
+    def _write(self, precision: Precision, name: str, left: Sequence[str]) -> None:
+        model = with_border(convert(self.graph, precision, self.fitted, left))
         if precision != "int8.cpu":  # every other file is for a device with TensorRT
-            check(model, "tensorrt-10", models[precision])
-        onnx.save(model, folder / models[precision])
-    return models
+            check(model, "tensorrt-10", name)
+        onnx.save(model, self.folder / name)
 
 
-def convert(graph: onnx.ModelProto, precision: Precision, fitted: Sequence[Picture]) -> onnx.ModelProto:
-    """A float graph in another precision, calibrated on pictures of its input's size, uint8 [1, H, W, 3]."""
+def convert(
+    graph: onnx.ModelProto, precision: Precision, fitted: Sequence[Picture], left: Sequence[str] = ()
+) -> onnx.ModelProto:
+    """A float graph in another precision, calibrated on pictures of its input's size, uint8 [1, H, W, 3].
+
+    ``left`` names layers that INT8 leaves in float.
+    """
     if precision == "fp16":
         return to_fp16(graph)
-    if precision == "int8.cpu":
-        return to_int8(graph, fitted, "cpu")
-    if precision == "int8.trt":
-        return to_int8(graph, fitted, "trt")
+    if precision.startswith("int8"):
+        return to_int8(graph, fitted, _target(precision), leave=left)
     return graph
 
 
-def _admit(network: Network, package: ModelPackage, held_back: Examples) -> dict[str, dict[str, float]]:
-    reference = torch_look(network, package.manifest.top_k)
-    metrics: dict[str, dict[str, float]] = {}
-    for precision in package.manifest.models:
-        parity = compare(reference, open_precision(package, precision).infer, package.manifest, held_back)
-        parity.check(f"model.{precision}.onnx")
-        metrics |= {"fp32": parity.reference, precision: parity.candidate}
-    return metrics
+def _target(precision: Precision) -> Target:
+    return "cpu" if precision == "int8.cpu" else "trt"
 
 
 def _seal(folder: Path, manifest: Manifest) -> ModelPackage:

@@ -42,8 +42,18 @@ class Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ship
         )
 
 
-def to_int8(model: onnx.ModelProto, pictures: Sequence[NDArray[np.uint8]], target: Target) -> onnx.ModelProto:
-    """Quantise a float graph, calibrated on ``pictures``, for ``target``."""
+def to_int8(
+    model: onnx.ModelProto,
+    pictures: Sequence[NDArray[np.uint8]],
+    target: Target,
+    *,
+    leave: Sequence[str] = (),
+    only: Sequence[str] | None = None,
+) -> onnx.ModelProto:
+    """Quantise a float graph for ``target``, calibrated on ``pictures``, uint8 [1, H, W, 3] of its input's size.
+
+    ``leave`` names layers that stay in float; ``only``, if given, those that do not.
+    """
     signed = target == "trt"
     options: dict[str, Any] = {"ActivationSymmetric": signed, "WeightSymmetric": True, "QuantizeBias": not signed}
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +68,8 @@ def to_int8(model: onnx.ModelProto, pictures: Sequence[NDArray[np.uint8]], targe
             per_channel=True,
             activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=sorted(tail(onnx.load(prepared))),
+            nodes_to_quantize=only,
+            nodes_to_exclude=sorted({*tail(onnx.load(prepared)), *leave}),
             calibrate_method=CalibrationMethod.MinMax,
             extra_options=options,
         )

@@ -20,6 +20,7 @@ from tests.sim.painted import painted_pool, painted_source, tiny_run
 from training.evaluate import draft_manifest
 from training.loop import fit
 from training.network import Network
+from training.quantaware import rounded, unrounded
 
 SIZE_PX = 96
 SETTINGS = tiny_run(SIZE_PX, steps=150, check_every=150)
@@ -149,3 +150,22 @@ def test_a_network_agrees_with_itself(network: Network, draft: Manifest, evidenc
     other = Network(SETTINGS.model, SETTINGS.network).eval()
     assert all(compare(torch_look(network, 32), torch_look(other, 32), draft, evidence.held_back).tensors.values())
     assert torch.isfinite(torch.tensor(list(parity.reference.values()))).all()
+
+
+def test_the_layer_that_int8_breaks_stays_in_float_and_the_card_says_so(
+    tmp_path: Path, network: Network, draft: Manifest, evidence: Evidence
+) -> None:
+    uneven = unrounded(rounded(network))
+    with torch.no_grad():  # the same function, with one channel that a scale for all of them cannot serve
+        channel = int(uneven.stem[1].bias.argmax())
+        uneven.stem[0].weight[channel] *= 1000
+        uneven.stem[1].bias[channel] *= 1000
+        uneven.stages[0][0].conv.weight[:, channel] /= 1000
+    package = build_package(uneven, draft, evidence, ["int8.trt"], tmp_path / "uneven")
+    graph = onnx.load(package.model("int8.trt")).graph
+    makers = {output: node for node in graph.node for output in node.output}
+    in_float = [node.name for node in graph.node if node.op_type == "Conv" and makers[node.input[0]].op_type == "Relu"]
+    assert 1 <= len(in_float) <= 4
+    card = (package.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert all(name in card for name in in_float)
+    assert package.manifest.metrics["int8.trt"]["mean_iou"] > package.manifest.metrics["fp32"]["mean_iou"] - 0.005
