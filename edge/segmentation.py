@@ -24,7 +24,7 @@ SUPPORT_CELLS = 4
 """A peak with no plant so near is none: the graph's maps disagree, as over a white crumb of soil."""
 
 DOUBLE_SHARE = 0.75
-"""Two wholes nearer to each other than this share of the radius of their parts, taken together, are one found twice."""
+"""Two wholes nearer than this share of the radius of what is theirs, taken together, are one found twice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,12 +154,12 @@ def _first_of_doubles(
     """Which peaks stay when a whole that was found twice loses the weaker one."""
     y, x, score, thing = peaks
     kept = np.ones(len(score), np.bool_)
-    have_parts = {entry.part_of for entry in manifest.things}
-    wholes = np.flatnonzero(np.array([entry.name in have_parts for entry in manifest.things])[thing])
+    wholes = np.flatnonzero(np.array([entry.part_of is None for entry in manifest.things])[thing])
     if len(wholes) > 1:
         wholes = wholes[np.argsort(-score[wholes], kind="stable")]
         cells = np.bincount(instances[instances != NONE], minlength=len(score))
-        area = np.bincount(parent[parent != NONE], cells[parent != NONE], minlength=len(score))[wholes]
+        root = np.where(parent == NONE, np.arange(len(score)), parent)
+        area = np.bincount(root, cells, minlength=len(score))[wholes]
         radius = np.sqrt((area[:, None] + area) / np.pi)
         apart = np.hypot(y[wholes, None] - y[wholes], x[wholes, None] - x[wholes])
         double = np.triu(apart < DOUBLE_SHARE * radius, 1) & (thing[wholes, None] == thing[wholes])
