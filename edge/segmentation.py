@@ -21,7 +21,10 @@ REACH_SHARE = 0.125
 """A cell that points to a place farther from every peak than this share of the grid's longer side has no instance."""
 
 SUPPORT_CELLS = 4
-"""A peak with no plant so near is none: the graph's maps disagree, as over a white crumb of soil."""
+"""How far from a peak the plant must be that it stands for."""
+
+LEAST_CELLS = 3
+"""As many cells of plant must be so near to a whole: with fewer the graph's maps disagree, or it is a crumb of soil."""
 
 DOUBLE_SHARE = 0.75
 """Two wholes nearer than this share of the radius of what is theirs, taken together, are one found twice."""
@@ -91,7 +94,7 @@ class Segmentation:
 def decode(inference: Inference, manifest: Manifest, placement: Placement) -> Segmentation:
     """Group the network's answer into objects and their cells; what lies in the padding is dropped."""
     classes, plant = _inside(inference.classes, manifest, placement)
-    peaks = _supported(_peaks(inference.centers, manifest, placement), plant)
+    peaks = _supported(_peaks(inference.centers, manifest, placement), plant, manifest)
     grouped = next((index for index, thing in enumerate(manifest.things) if thing.grouped), None)
     instances = np.full(classes.shape, NONE, np.int32)
     if grouped is not None:
@@ -142,10 +145,14 @@ def _only(peaks: Peaks, kept: NDArray[np.bool_]) -> Peaks:
     return y[kept], x[kept], score[kept], thing[kept]
 
 
-def _supported(peaks: Peaks, plant: NDArray[np.bool_]) -> Peaks:
+def _supported(peaks: Peaks, plant: NDArray[np.bool_], manifest: Manifest) -> Peaks:
+    """The peaks with plant around them: a part needs a cell, a whole some."""
     side = 2 * SUPPORT_CELLS + 1
-    near = cv2.dilate(plant.view(np.uint8), np.ones((side, side), np.uint8)) > 0
-    return _only(peaks, near[_cells(peaks[0]), _cells(peaks[1])])
+    around = cv2.boxFilter(
+        plant.view(np.uint8), cv2.CV_16U, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
+    )
+    least = np.array([LEAST_CELLS if thing.part_of is None else 1 for thing in manifest.things])
+    return _only(peaks, around[_cells(peaks[0]), _cells(peaks[1])] >= least[peaks[3]])
 
 
 def _first_of_doubles(

@@ -152,7 +152,10 @@ class Bar(RichProgressBar):  # type: ignore[misc]
 
 
 class Check(lightning.Callback):  # type: ignore[misc]
-    """After each epoch: measure the averaged weights on what was held back, and keep them if they are the best yet."""
+    """After each epoch: measure the averaged weights on what was held back, and keep them.
+
+    A run with ``patience`` keeps the best and ends when it no longer gains; one without keeps the last.
+    """
 
     def __init__(self, folder: Path, held_back: Mapping[str, Examples], settings: FitSettings) -> None:
         self.folder, self.held_back, self.settings = folder, held_back, settings
@@ -183,8 +186,8 @@ class Check(lightning.Callback):  # type: ignore[misc]
             fitting.print(f"step {fitting.global_step}, {name}: {_line(report.metrics())}")
         keep_pictures(trainer, self.folder / SAMPLES)
         self.without_gain = 0 if badness < self.best else self.without_gain + 1
-        if badness <= self.best:
-            self.best = badness
+        self.best = min(self.best, badness)
+        if self.settings.patience is None or badness == self.best:  # a schedule is made for its end
             candidate.replace(self.folder / CHECKPOINT_FILE)
         candidate.unlink(missing_ok=True)
 
@@ -211,7 +214,7 @@ def fit(
     start: Network | None = None,
     tracking: str | None = None,
 ) -> Network:
-    """Train on ``sources``, and return the averaged network that did best on ``held_back``.
+    """Train on ``sources``, and return the averaged network: the last, or with ``patience`` the best on ``held_back``.
 
     Checkpoints and the table of metrics go to ``folder``; a run that was interrupted there goes on from its last epoch.
 
