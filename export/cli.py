@@ -78,8 +78,8 @@ def compat(
     """Say what a target would refuse of a graph, before anybody waits for a build on the device."""
     with _errors_end_with_their_code():
         for file in files:
-            check(read_graph(file), target, file.name)
-            show(f"{file.name}: nothing that {target} would refuse")
+            check(read_graph(file), target, str(file))
+            show(f"{file}: nothing that {target} would refuse")
 
 
 @app.command()

@@ -131,10 +131,15 @@ def check(model: onnx.ModelProto, target: str, name: str) -> None:
     Raises:
         Incompatible: with everything that ``target`` would not take.
     """
-    found = troubles(model, target)
-    if found:
-        lines = "".join(f"\n  {trouble.where}: {trouble.why}" for trouble in found)
-        raise Incompatible(f"{name} will not build with {target}:{lines}")
+    places: dict[str, list[str]] = {}
+    for trouble in troubles(model, target):
+        places.setdefault(trouble.why, []).append(trouble.where)
+    if places:
+        lines = (
+            f"\n  {why} (at {where[0]}{f' and {len(where) - 1} more' if len(where) > 1 else ''})"
+            for why, where in places.items()
+        )
+        raise Incompatible(f"{name} will not build with {target}:{''.join(lines)}")
 
 
 def _versions(model: onnx.ModelProto, oldest: int, newest: int) -> Iterator[Trouble]:
