@@ -81,9 +81,12 @@ class Report:
         found = self.findings
         confused = np.sum([finding.confused for finding in found], axis=0)
         area = [finding.area for finding in found]
+        iou = np.where(
+            confused.any(1), metrics.class_iou(confused), np.nan
+        )  # of a class that was labelled nowhere: none
         said = {
-            "mean_iou": metrics.mean_iou(confused),
-            **{f"iou/{name}": iou for name, iou in zip(self.spec.classes, metrics.class_iou(confused), strict=True)},
+            "mean_iou": float(np.nanmean(iou)) if confused.any() else np.nan,
+            **{f"iou/{name}": value for name, value in zip(self.spec.classes, iou, strict=True)},
             "symmetric_best_dice": float(np.mean([finding.best_dice for finding in found])),
             "panoptic_quality": metrics.panoptic_quality([finding.matches for finding in found]),
             "area_relative_error": metrics.relative_error(*zip(*area, strict=True)),

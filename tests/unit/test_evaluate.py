@@ -71,3 +71,17 @@ def test_a_leaf_smaller_than_a_cell_is_not_expected(pool: Pool) -> None:
     speck[LEAF][speck[LEAF] == 1] = 0
     speck[LEAF][:3, :3] = 1
     assert visible(replace(labels, instances=speck), LEAF) == LEAVES_PER_PLANT - 1
+
+
+def test_a_class_that_nobody_labelled_has_no_overlap_to_report(pool: Pool, manifest: Manifest) -> None:
+    labels = pool.labels(0)
+    unlabelled = replace(
+        labels, classes=np.full_like(labels.classes, 2), allowed=np.array([[True, False], [False, True], [True, True]])
+    )
+    unlabelled.classes[:8, :8] = 0
+    made = Report(ROSETTE.model)
+    _, placement = fit(pool.pixels[0], SIZE_PX, SIZE_PX)
+    inference = perfect(labels)
+    made.add(decode(inference, manifest, placement), inference.certainty, unlabelled)
+    assert "iou/leaf" not in made.metrics()
+    assert made.metrics()["mean_iou"] == made.metrics()["iou/background"]
