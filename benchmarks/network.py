@@ -1,6 +1,6 @@
 """How much faster one ONNX file runs than another: one thread, interleaved, medians, no spinning.
 
-canopy-export onnx runs/rosette/network.pt model.fp32.onnx
+canopy-export onnx packages/rosette model.fp32.onnx
 python -m benchmarks.network model.fp32.onnx packages/rosette/model.int8.cpu.onnx
 """
 

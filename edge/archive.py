@@ -6,6 +6,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -54,12 +55,12 @@ def unpack(archive: Path, folder: Path) -> ModelPackage:
         with _opened(archive) as held:
             _write(held, partial)
         _flush(partial)
-        ModelPackage.open(partial)
+        opened = ModelPackage.open(partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return ModelPackage.open(folder)
+    return replace(opened, path=folder)
 
 
 @contextmanager
@@ -81,7 +82,7 @@ def _write(held: zipfile.ZipFile, folder: Path) -> None:
         raise PackageInvalid(f"{held.filename} is compressed, packages are not; pack it with canopy-export pack")
     if MANIFEST_FILE not in names:
         raise PackageInvalid(f"{held.filename} holds no {MANIFEST_FILE}: it is no model package")
-    content = _read(held, MANIFEST_FILE, MAX_MANIFEST_BYTES)
+    content = b"".join(_chunks(held, MANIFEST_FILE, MAX_MANIFEST_BYTES))
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as error:
@@ -96,15 +97,20 @@ def _write(held: zipfile.ZipFile, folder: Path) -> None:
     (folder / MANIFEST_FILE).write_bytes(content)
     for name, file in manifest.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(_read(held, name, file.length_bytes))
+        with (folder / name).open("wb") as target:
+            for chunk in _chunks(held, name, file.length_bytes):
+                target.write(chunk)
 
 
-def _read(held: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
+def _chunks(held: zipfile.ZipFile, name: str, most_bytes: int) -> Iterator[bytes]:
+    """A file of the zip, a piece at a time: a device has less memory than a package may have bytes."""
+    left_bytes = most_bytes
     with held.open(name) as source:
-        content = source.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise PackageInvalid(f"{held.filename}: {name} has more than {most_bytes} bytes; {MEND}")
-    return content
+        while chunk := source.read(_CHUNK_BYTES):
+            left_bytes -= len(chunk)
+            if left_bytes < 0:
+                raise PackageInvalid(f"{held.filename}: {name} has more than {most_bytes} bytes; {MEND}")
+            yield chunk
 
 
 def _flush(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 It finds what a parser refuses or moves elsewhere: operators and types that are not in the table, opsets out of range,
 quantization that is not symmetric INT8, biases in integers, uint8 anywhere but at the border, shapes that are not
-fixed. A graph that passes can still fail on the device; one that does not pass will.
+fixed. A graph that passes can still fail on the device, and a newer parser may take what an older table does not list.
 """
 
 from collections.abc import Callable, Iterator

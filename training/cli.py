@@ -30,7 +30,9 @@ from training.datasets.validate import Level, problems
 from training.network import Network
 from training.pool import DIGEST_FILE, Examples, Pool
 
-app = typer.Typer(no_args_is_help=True, help="Train the network on rendered scenes and photographs.")
+app = typer.Typer(
+    no_args_is_help=True, help="Train the network on rendered scenes and photographs.", pretty_exceptions_enable=False
+)
 
 _CONSOLE = Console(highlight=False, soft_wrap=True)
 

@@ -215,12 +215,6 @@ def evaluate_look(look: Look, manifest: Manifest, examples: Iterable[Example]) -
     return report
 
 
-def evaluate(network: Network, examples: Examples, size_px: int, top_k: int) -> Report:
-    """Run a network on labelled pictures, fitted into ``size_px``."""
-    manifest = draft_manifest(network, size_px, top_k)
-    return evaluate_look(torch_look(network, top_k), manifest, each(examples))
-
-
 def each(examples: Examples) -> Iterable[Example]:
     """The examples, one by one."""
     return (examples[index] for index in range(len(examples)))

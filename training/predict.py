@@ -4,14 +4,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
-import numpy as np
 
-from edge.errors import FrameUnreadable
 from edge.preprocess import fit
 from edge.segmentation import decode
 from training.evaluate import count, draft_manifest, torch_look
 from training.network import Network
 from training.overlay import overlay
+from training.reference import read_pictures
 
 TOP_K = 512
 
@@ -25,11 +24,8 @@ def predict_pictures(network: Network, pictures: Sequence[Path], folder: Path, s
     folder.mkdir(parents=True, exist_ok=True)
     manifest = draft_manifest(network, size_px, TOP_K)
     look = torch_look(network, TOP_K)
-    for path in pictures:
-        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if pixels is None:
-            raise FrameUnreadable(f"{path} is no picture that can be read; give JPEG or PNG files")
-        image, placement = fit(np.asarray(pixels, np.uint8), size_px, size_px)
+    for path, pixels in zip(pictures, read_pictures(pictures), strict=True):
+        image, placement = fit(pixels, size_px, size_px)
         found = decode(look(image), manifest, placement)
         cv2.imwrite(str(folder / f"{path.stem}.png"), overlay(image[0], found, manifest))
         counts = [f"{count(found, index)} {thing.name}" for index, thing in enumerate(manifest.things)]

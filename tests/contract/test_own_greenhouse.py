@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.sim.measured import evaluate
 from training.args import load_settings
 from training.checkpoint import CHECKPOINT_FILE, load_network
 from training.cli import app
 from training.datasets import open_dataset
 from training.datasets.photographs import Photographs
 from training.datasets.split import split
-from training.evaluate import evaluate
 from training.synthetic import render_rosettes
 from training.synthetic.scene import LEAF
 

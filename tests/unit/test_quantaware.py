@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.sim.measured import evaluate
 from tests.sim.painted import painted_pool, painted_source, tiny_run
-from training.evaluate import evaluate
 from training.loop import fit
 from training.network import Network
 from training.quantaware import RoundedConv, ordinary, rounded, unrounded

@@ -12,10 +12,10 @@ import torch
 from mlflow import MlflowClient
 
 from edge.errors import ConfigError
+from tests.sim.measured import evaluate
 from tests.sim.painted import painted_pool, painted_source, tiny_run
 from training.args import load_settings
 from training.checkpoint import CHECKPOINT_FILE, load_network
-from training.evaluate import evaluate
 from training.loop import RESUME_FILE, fit, schedule
 from training.network import Network, transferred
 from training.pool import Pool
