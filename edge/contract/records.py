@@ -73,6 +73,11 @@ class EventKind(str, Enum):
     STORE_QUARANTINED = "store_quarantined"
     STORE_FULL = "store_full"
     MODEL_UNUSABLE = "model_unusable"
+    MODEL_STAGED = "model_staged"
+    MODEL_ACTIVATED = "model_activated"
+    MODEL_CONFIRMED = "model_confirmed"
+    MODEL_REFUSED = "model_refused"
+    MODEL_ROLLED_BACK = "model_rolled_back"
     GAP = "gap"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from edge.contract.control import Desired, Reported
 from edge.contract.message import Message, Name
 from edge.contract.messages import Ack, EventBatch, Health, Info, ObservationBatch, State
 
@@ -29,8 +30,12 @@ STATE = Channel("state", 1, True, State, 4_096)
 INFO = Channel("info", 1, True, Info, 16_384)
 HEALTH = Channel("health", 0, False, Health, 65_536)
 ACK = Channel("ack", 1, True, Ack, 4_096)
+DESIRED = Channel("desired", 1, True, Desired, 16_384)
+REPORTED = Channel("reported", 1, True, Reported, 16_384)
 
-CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (OBS, EVENT, STATE, INFO, HEALTH, ACK)}
+CHANNELS: dict[str, Channel] = {
+    channel.name: channel for channel in (OBS, EVENT, STATE, INFO, HEALTH, ACK, DESIRED, REPORTED)
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ def test_importing_the_device_is_free():
     assert not loaded_by("import edge") & {*HEAVY, "pydantic"}
 
 
-@pytest.mark.parametrize("module", ["message", "messages", "records", "topics", "traits", "manifest"])
+@pytest.mark.parametrize("module", ["message", "messages", "records", "control", "topics", "traits", "manifest"])
 def test_the_wire_contract_needs_pydantic_only(module):
     assert not loaded_by(f"import edge.contract.{module}") & HEAVY
 
