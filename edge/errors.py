@@ -14,7 +14,13 @@
     ├── StoreError
     │   ├── StoreCorrupt       the database file is damaged
     │   └── StoreFull          there is no room on the disk
-    └── DeliveryError          the broker cannot be used as configured
+    ├── DeliveryError          the broker cannot be used as configured
+    └── UpdateError            an update cannot be fetched or kept
+        ├── UpdateRefused      what is offered is not to be trusted
+        │   └── UpdateExpired  it was to be trusted, and is out of date
+        ├── UpdateUnreachable  the repository gives no answer; ask again later
+        │   └── ClockBehind    nothing can be judged until the clock is set
+        └── NoRoom             the disk cannot hold it
 
 A message says what happened, with which value, and what to do next. ``exit_code`` is what ``canopy`` ends with.
 """
@@ -111,3 +117,32 @@ class DeliveryError(CanopyError):
     """The broker cannot be used as configured."""
 
     exit_code = 6
+
+
+class UpdateError(CanopyError):
+    """An update cannot be fetched or kept."""
+
+    exit_code = 8
+
+
+class UpdateRefused(UpdateError):
+    """What is offered is not to be trusted: not signed as it must be, altered, older than what was seen, or foreign.
+
+    Nothing was taken. The same offer is refused again; the repository may offer something else later.
+    """
+
+
+class UpdateExpired(UpdateRefused):
+    """What is offered was signed as it must be, and is out of date: somebody holds back newer, or nobody signs any."""
+
+
+class UpdateUnreachable(UpdateError):
+    """The repository gives no answer, or none that is to the point. What was loaded is kept; ask again later."""
+
+
+class ClockBehind(UpdateUnreachable):
+    """The clock stands before a moment that is known to have passed, so that no expiry can be judged by it."""
+
+
+class NoRoom(UpdateError):
+    """The disk cannot hold the download and what is made of it."""
