@@ -1,13 +1,12 @@
 """``canopy-fleet``: run the service, or ask its store.
 
 Exit codes: 0 done; 1 anything else of Canopy's own; 2 the configuration or the command line; 5 the store; 6 the broker;
-7 a port is taken.
+7 a port is taken; 8 the update repository.
 """
 # ruff: noqa: PLC0415 - the web server, the database and the broker are imported by the commands that use them
 
-import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fleet.errors import FleetError
+from fleet.repo_cli import repo_app
+from fleet.terminal import errors_told, print_json, print_table
 
 if TYPE_CHECKING:
     from fleet.service import Addresses
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at a configuration file.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(repo_app, name="repo")
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The service's YAML file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="For programs: one JSON document.")]
@@ -57,7 +58,7 @@ def serve(
 ) -> None:
     """Run the service until it is told to stop (Ctrl-C or SIGTERM)."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with _errors_told():
+    with errors_told():
         from fleet.service import serve as run
         from fleet.service import write_ready_file
 
@@ -77,18 +78,16 @@ def serve(
 @app.command()
 def devices(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List the devices that the fleet has heard of."""
-    with _errors_told():
+    with errors_told():
         from fleet import views
 
         with _reading(config) as connection:
             found = views.list_devices(connection)
         if as_json:
-            _print_json(found)
+            print_json(found)
             return
         headings = ("site", "device", "state", "last heard (UTC)")
-        _print_table(
-            headings, [(row["site"], row["device"], _state(row), f"{row['last_seen']:%F %T}") for row in found]
-        )
+        print_table(headings, [(row["site"], row["device"], _state(row), f"{row['last_seen']:%F %T}") for row in found])
 
 
 @app.command()
@@ -98,7 +97,7 @@ def completeness(
     as_json: JsonOption = False,
 ) -> None:
     """Show for each device and hour what was received, is missing, or was dropped."""
-    with _errors_told():
+    with errors_told():
         from fleet import views
 
         with _reading(config) as connection:
@@ -114,28 +113,18 @@ def completeness(
         headings = ("site", "device", "hour (UTC)", "received", "missing", "dropped", "epoch breaks")
         if as_json:
             keys = ("site", "device", "hour", "received", "missing", "dropped", "epoch_breaks")
-            _print_json([dict(zip(keys, row, strict=True)) for row in rows])
+            print_json([dict(zip(keys, row, strict=True)) for row in rows])
         else:
-            _print_table(headings, [row for row in rows if any(row[3:])])
+            print_table(headings, [row for row in rows if any(row[3:])])
 
 
 @config_app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Say whether a configuration file can be used, and what is wrong with it if not."""
-    with _errors_told():
+    with errors_told():
         settings = _settings(config)
         broker = "embedded broker" if settings.mqtt.embedded else "broker"
         typer.echo(f"{config} is good: {broker} at {settings.mqtt.host}:{settings.mqtt.port}")
-
-
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """Our own errors end the command with their message and their exit code, without a traceback."""
-    try:
-        yield
-    except FleetError as error:
-        typer.echo(f"canopy-fleet: {error}", err=True)
-        raise typer.Exit(error.exit_code) from error
 
 
 @contextmanager
@@ -158,19 +147,3 @@ def _settings(config: Path) -> "FleetSettings":
 
 def _state(device: dict[str, Any]) -> str:
     return "online" if device["online"] else "offline"
-
-
-def _print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, default=str, indent=2))
-
-
-def _print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, no_wrap=True)
-    for row in rows:
-        table.add_row(*map(str, row))
-    Console().print(table if rows else "nothing yet")

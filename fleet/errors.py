@@ -8,7 +8,11 @@
     │   ├── StoreUnavailable       5   busy, full or gone for now; trying again may help
     │   └── StoreUnusable          5   damaged, or written by another release
     ├── BrokerError                6   the broker cannot be started or used as configured
-    └── PortTaken                  7   somebody else listens there
+    ├── PortTaken                  7   somebody else listens there
+    └── RepositoryError            8   the update repository cannot be changed like that
+        ├── KeyUnusable            8   a key cannot be read, or is not the role's
+        ├── PackageRefused         8   what shall be published is not a package, or not the builder's
+        └── SignaturesMissing      8   a change waits for more signatures
 
 A message says what happened, with which value, and what to do next. The number is the exit code of ``canopy-fleet``.
 """
@@ -50,3 +54,21 @@ class PortTaken(FleetError):
     """Somebody else listens on the port."""
 
     exit_code = 7
+
+
+class RepositoryError(FleetError):
+    """The update repository cannot be changed like that; it is as it was."""
+
+    exit_code = 8
+
+
+class KeyUnusable(RepositoryError):
+    """A key cannot be read, is open to others, or is not one of the role's."""
+
+
+class PackageRefused(RepositoryError):
+    """What shall be published is no package, is damaged, or was not signed by the builder."""
+
+
+class SignaturesMissing(RepositoryError):
+    """A change waits for more signatures."""
