@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuf.api.exceptions import DownloadHTTPError, DownloadLengthMismatchError
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError
 from tuf.ngclient import FetcherInterface
 
 from edge.contract.repository import METADATA, TARGETS
@@ -63,6 +63,8 @@ class Fetcher(FetcherInterface):
                     raise DownloadHTTPError(f"{url} gives a web page instead of metadata", NOT_FOUND)
                 if len(content) > max_length:
                     raise DownloadLengthMismatchError(f"{url} has more than {max_length} bytes")
+        if not content:
+            raise DownloadError(f"{url} is empty")
         return bytes(content)
 
 

@@ -174,9 +174,15 @@ def _pool_classes(answer_s: float) -> dict[str, type[HTTPConnectionPool]]:
 
 @contextmanager
 def _cut_after(limit_s: float, connection: socket.socket) -> Iterator[None]:
-    """Cut a connection that holds its reader for longer than ``limit_s``."""
+    """Cut a connection that holds its reader for longer than ``limit_s``.
+
+    Raises:
+        TimeoutError: it was cut. To the reader the cut alone looks like the end of a head.
+    """
+    is_over = threading.Event()
 
     def cut() -> None:
+        is_over.set()
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
@@ -187,3 +193,5 @@ def _cut_after(limit_s: float, connection: socket.socket) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+        if is_over.is_set():
+            raise TimeoutError(f"no whole head in {limit_s:.0f} s")
