@@ -145,8 +145,9 @@ def renew(
 ) -> None:
     """Sign a role again before it expires, as it is."""
     with _errors(), _changing(repo) as (folder, change):
-        change.edit(role)
-        change.carry_along()
+        from fleet.repository import roles
+
+        roles.renew(change, role)
         _settle(folder, change, _read(keys or []))
 
 
@@ -169,8 +170,8 @@ def sign(
             if merge is not None:
                 from fleet.repository.folder import read_metadata
 
-                role = merge.name.removesuffix(".json").partition(".")[2]
-                typer.echo(f"{role}: {change.merge(role, read_metadata(merge))} new signature(s)")
+                merged, fresh = change.merge(read_metadata(merge))
+                typer.echo(f"{merged}: {fresh} new signature(s)")
             if not change.roles:
                 typer.echo("nothing waits for signatures")
                 return

@@ -105,18 +105,20 @@ class Change:
                     fresh.append((role, called(signer.public_key)))
         return fresh
 
-    def merge(self, role: str, other: AnyMetadata) -> int:
-        """Take over the signatures of a copy that was signed elsewhere; returns how many were new.
+    def merge(self, other: AnyMetadata) -> tuple[str, int]:
+        """Take over the signatures of a copy that was signed elsewhere; returns of which role, and how many were new.
 
         Raises:
             RepositoryError: it is a copy of something else.
         """
-        metadata = self.roles.get(role)
-        if metadata is None or metadata.signed_bytes != other.signed_bytes:
-            raise RepositoryError(f"the copy is not of the {role} that waits here: copy that one, and sign it again")
-        fresh = {keyid: sig for keyid, sig in other.signatures.items() if keyid not in metadata.signatures}
-        metadata.signatures.update(fresh)
-        return len(fresh)
+        for role, metadata in self.roles.items():
+            if metadata.signed_bytes == other.signed_bytes:
+                fresh = {keyid: sig for keyid, sig in other.signatures.items() if keyid not in metadata.signatures}
+                metadata.signatures.update(fresh)
+                return role, len(fresh)
+        raise RepositoryError(
+            f"the copy is of nothing that waits here; copy from {self._folder.pending}, and sign again"
+        )
 
     def standing(self, role: str) -> Standing:
         """How far the signing of a pending role is."""

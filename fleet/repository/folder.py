@@ -20,6 +20,7 @@ from fleet.errors import RepositoryError
 AnyMetadata: TypeAlias = Metadata[Root] | Metadata[Targets] | Metadata[Snapshot] | Metadata[Timestamp]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
+BEGIN: Final = "make one with: canopy-fleet repo init"
 TOP_LEVEL: Final = (Root.type, Targets.type, Snapshot.type, Timestamp.type)
 ONLINE: Final = (Snapshot.type, Timestamp.type)
 
@@ -87,7 +88,7 @@ class RepositoryFolder:
             RepositoryError: somebody does, or there is none.
         """
         if not self.path.is_dir():
-            raise RepositoryError(f"{self.path} is no repository; make one with: canopy-fleet repo init {self.path}")
+            raise RepositoryError(f"{self.path} is no repository; {BEGIN} --repo {self.path}")
         with (self.path / "lock").open("w", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -147,6 +148,8 @@ class RepositoryFolder:
         """How long signatures hold."""
         try:
             return Policy.model_validate_json((self.path / "policy.json").read_bytes())
+        except FileNotFoundError:
+            raise RepositoryError(f"{self.path} is no repository; {BEGIN} --repo {self.path}") from None
         except (OSError, ValidationError) as error:
             raise RepositoryError(f"cannot use {self.path / 'policy.json'}: {error}; correct it") from error
 
@@ -154,7 +157,7 @@ class RepositoryFolder:
         """Keep how long signatures hold."""
         write_whole(self.path / "policy.json", policy.model_dump_json(indent=2).encode())
 
-    def keys(self) -> dict[str, KeptKey]:
+    def kept_keys(self) -> dict[str, KeptKey]:
         """The keys at hand, by their digest."""
         path = self.path / "keys.json"
         try:

@@ -74,7 +74,7 @@ def put_in_force(folder: RepositoryFolder, change: Change, ring: KeyRing, now: d
     written = issue(folder, Edition(root, delegated), ring, now)
     listed = change.keys_ahead()
     folder.wait({})
-    folder.keep_keys({keyid: kept for keyid, kept in folder.keys().items() if keyid in listed})
+    folder.keep_keys({keyid: kept for keyid, kept in folder.kept_keys().items() if keyid in listed})
     return written
 
 

@@ -72,12 +72,13 @@ def publish(
         )
     if there == target:
         return Published(path, ())
-    _put(package.path, folder.targets / target.get_prefixed_paths()[0], target.hashes["sha256"])
 
     def offer(role: Targets) -> None:
         role.targets[path] = target
 
-    return Published(path, tuple(sign_hardware(folder, hardware, offer, ring, now)))
+    edition = next_edition(folder, hardware, offer, ring, now)
+    _put(package.path, folder.targets / target.get_prefixed_paths()[0], target.hashes["sha256"])
+    return Published(path, tuple(issue(folder, edition, ring, now)))
 
 
 def withdraw(folder: RepositoryFolder, path: str, ring: KeyRing, now: datetime) -> list[str]:
@@ -93,13 +94,13 @@ def withdraw(folder: RepositoryFolder, path: str, ring: KeyRing, now: datetime) 
     def take_away(role: Targets) -> None:
         del role.targets[path]
 
-    return sign_hardware(folder, hardware, take_away, ring, now)
+    return issue(folder, next_edition(folder, hardware, take_away, ring, now), ring, now)
 
 
-def sign_hardware(
+def next_edition(
     folder: RepositoryFolder, hardware: str, alter: Callable[[Targets], None], ring: KeyRing, now: datetime
-) -> list[str]:
-    """Publish the next version of a hardware's role, after ``alter`` had it in hand.
+) -> Edition:
+    """The next version of a hardware's role, signed, after ``alter`` had it in hand.
 
     Raises:
         RepositoryError: a pending change holds that role.
@@ -123,7 +124,7 @@ def sign_hardware(
         raise SignaturesMissing(
             f"{hardware} lacks {found.missing} signature(s) of {', '.join(found.unsigned)}: name the key with --key"
         )
-    return issue(folder, Edition(delegated={hardware: metadata}), ring, now)
+    return Edition(delegated={hardware: metadata})
 
 
 def role_in_force(folder: RepositoryFolder, hardware: str) -> Metadata[Targets]:

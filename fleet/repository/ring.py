@@ -28,7 +28,7 @@ class KeyRing:
     @classmethod
     def of(cls, folder: RepositoryFolder, given: Sequence[NamedKey], passphrase: Passphrase) -> "KeyRing":
         """The ring of a repository."""
-        return cls(folder.keys(), given, passphrase)
+        return cls(folder.kept_keys(), given, passphrase)
 
     def signers(self, keyids: Iterable[str], *, with_revoked: bool = True) -> list[Signer]:
         """Those of ``keyids`` that can sign now. A kept key that is not there, a token on a shelf, is passed over."""

@@ -97,7 +97,22 @@ def add_key(folder: RepositoryFolder, change: Change, role: str, key: NamedKey, 
         targets.add_key(key.public, role)
         _set_threshold(targets, role, threshold)
     if role in ONLINE or role not in TOP_LEVEL:
-        folder.keep_keys(folder.keys() | _kept([key]))
+        folder.keep_keys(folder.kept_keys() | _kept([key]))
+    change.carry_along()
+
+
+def renew(change: Change, role: str) -> None:
+    """Give a role a version that is as it was, with all of its time before it.
+
+    Raises:
+        RepositoryError: there is no such role, or it is signed online.
+    """
+    targets = change.targets_ahead()
+    if role in ONLINE:
+        raise RepositoryError(f"{role} is signed online: canopy-fleet repo refresh --force")
+    if role not in TOP_LEVEL and (targets is None or role not in delegated_roles(targets)):
+        raise RepositoryError(f"there is no role {role}; see canopy-fleet repo status")
+    change.edit(role)
     change.carry_along()
 
 
@@ -137,7 +152,7 @@ def note_keys(
     folder: RepositoryFolder, change: Change, rotation_of: str, new: NamedKey | None, *, revoke: bool
 ) -> None:
     """Keep in ``keys.json`` what a rotation means for it: where the new key is, and that the old one is revoked."""
-    kept = folder.keys()
+    kept = folder.kept_keys()
     if revoke:
         for keyid in set(kept) - change.keys_ahead():
             kept[keyid].revoked = True
@@ -149,7 +164,7 @@ def note_keys(
 def abandon(folder: RepositoryFolder) -> None:
     """Drop the pending change, with all of its signatures."""
     folder.wait({})
-    folder.keep_keys({keyid: KeptKey(reference=kept.reference) for keyid, kept in folder.keys().items()})
+    folder.keep_keys({keyid: KeptKey(reference=kept.reference) for keyid, kept in folder.kept_keys().items()})
 
 
 def _kept(keys: Iterable[NamedKey]) -> dict[str, KeptKey]:
