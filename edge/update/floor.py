@@ -14,7 +14,7 @@ from edge.clock import RELEASED_AT
 from edge.disk import write_whole
 from edge.errors import ClockBehind
 
-SLACK = timedelta(minutes=5)
+SLACK = timedelta(minutes=15)
 """How far two right clocks may stand apart."""
 
 _MAX_BYTES = 64

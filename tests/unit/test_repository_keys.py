@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, Key
 
 from fleet.errors import KeyUnusable
 from fleet.repository.keys import called, make_key, read_key
-from tests.sim.fleet_repository import no_passphrase
+from tests.sim.fleet_repository import FleetRepository, no_passphrase
 
 
 def test_a_key_is_readable_by_its_owner_alone_and_its_public_half_by_all(tmp_path: Path) -> None:
@@ -64,6 +65,30 @@ def test_what_is_no_key_is_named(tmp_path: Path, content: bytes) -> None:
 def test_a_key_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(KeyUnusable, match=r"lost\.pem"):
         read_key(str(tmp_path / "lost.pem"), no_passphrase)
+
+
+class Service(CryptoSigner):
+    """A key service: signs by a URI, and gives no key away."""
+
+    private = CryptoSigner.generate_ecdsa()
+
+    @classmethod
+    def from_priv_key_uri(cls, priv_key_uri: str, public_key: Key, secrets_handler: object = None) -> CryptoSigner:
+        assert priv_key_uri == "service:release"
+        assert public_key.keyid == cls.private.public_key.keyid
+        return cls.private
+
+
+def test_a_key_in_a_key_service_signs_and_is_found_again_by_its_uri(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SIGNER_FOR_URI_SCHEME, "service", Service)
+    (tmp_path / "release.pub").write_text(Service.private.public_key.keyval["public"])
+    repository = FleetRepository(tmp_path)
+    repository.keys["release"] = read_key(f"service:release@{tmp_path / 'release.pub'}", no_passphrase)
+    repository.ready()
+    repository.keys.clear()
+    assert repository.publish().written
 
 
 def test_a_key_in_a_key_service_is_named_by_its_uri_and_its_public_half(tmp_path: Path) -> None:

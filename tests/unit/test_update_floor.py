@@ -47,6 +47,11 @@ def test_a_signature_from_the_future_shows_that_the_clock_is_wrong(floor: TimeFl
     assert floor.moment == RELEASED_AT
 
 
+def test_a_signer_whose_clock_runs_ahead_lifts_it_no_higher_than_the_devices_own(floor: TimeFloor) -> None:
+    floor.rise(utc(1) + SLACK / 2, utc(1))
+    assert floor.moment == utc(1)
+
+
 @given(st.lists(st.tuples(MOMENTS, MOMENTS), max_size=8))
 def test_it_never_passes_a_clock_that_it_was_shown(tmp_path_factory, signed_and_clock) -> None:
     floor = TimeFloor(tmp_path_factory.mktemp("floor") / "time-floor")
