@@ -268,7 +268,7 @@ def status(
                 ("role", "version", "expires (UTC)", "signs", "packages", "concern"),
                 [
                     (role.role, role.version, f"{role.expires:%F %H:%M}" if role.expires else "-",
-                     f"{role.threshold} of {len(role.keys)}", role.targets or "", role.concern)
+                     f"{role.threshold} of {len(role.keys)}", len(role.targets) or "", role.concern)
                     for role in found.roles
                 ],
             )  # fmt: skip

@@ -98,7 +98,7 @@ class RepositoryFolder:
 
     def root(self) -> Metadata[Root] | None:
         """The root in force, the one with the highest version."""
-        newest = max((_version(path) for path in self.metadata.glob("*.root.json")), default=0)
+        newest = max((_root_version(path.name) for path in self.metadata.glob("*.root.json")), default=0)
         return cast("Metadata[Root]", self._load(f"{newest}.root.json")) if newest else None
 
     def timestamp(self) -> Metadata[Timestamp] | None:
@@ -219,6 +219,7 @@ def flush(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _version(path: Path) -> int:
-    first = path.name.split(".", 1)[0]
+def _root_version(name: str) -> int:
+    """The version in ``7.root.json``; 0 for other names, as that of a hardware called ``orin.root``."""
+    first = name.removesuffix(".root.json")
     return int(first) if first.isdecimal() else 0

@@ -14,7 +14,7 @@ from tuf.api.metadata import Metadata, TargetFile, Targets
 from edge.contract.control import Release
 from edge.contract.repository import target_path
 from fleet.errors import PackageRefused, RepositoryError, SignaturesMissing
-from fleet.repository.change import Change, expiry, standing
+from fleet.repository.change import Change, delegated_roles, expiry, standing
 from fleet.repository.folder import RepositoryFolder, flush
 from fleet.repository.issue import Edition, issue
 from fleet.repository.package import Package, digest_of
@@ -95,6 +95,17 @@ def withdraw(folder: RepositoryFolder, path: str, ring: KeyRing, now: datetime) 
         del role.targets[path]
 
     return issue(folder, next_edition(folder, hardware, take_away, ring, now), ring, now)
+
+
+def offered(folder: RepositoryFolder) -> dict[str, Release]:
+    """Every package that devices are offered now: its path, and what is signed of it. What rollouts choose from."""
+    targets = folder.delegated(Targets.type)
+    found: dict[str, Release] = {}
+    for hardware in () if targets is None else delegated_roles(targets.signed):
+        role = folder.delegated(hardware)
+        for path, target in {} if role is None else role.signed.targets.items():
+            found[path] = Release.model_validate(target.custom)
+    return found
 
 
 def next_edition(

@@ -24,7 +24,7 @@ class RoleStatus:
         expires: when devices refuse it.
         threshold: how many keys sign.
         keys: what those who may are called.
-        targets: how many packages it offers.
+        targets: the packages that it offers.
         concern: what is wrong with it, or soon will be; empty if nothing.
     """
 
@@ -33,7 +33,7 @@ class RoleStatus:
     expires: datetime | None
     threshold: int
     keys: tuple[str, ...]
-    targets: int
+    targets: tuple[str, ...]
     concern: str
 
 
@@ -82,9 +82,9 @@ def _role(folder: RepositoryFolder, name: str, delegator: Root | Targets, now: d
     keys = tuple(called(delegator.get_key(keyid)) for keyid in role.keyids)
     metadata = folder.in_force(name)
     if metadata is None:
-        return RoleStatus(name, 0, None, role.threshold, keys, 0, "not in force")
+        return RoleStatus(name, 0, None, role.threshold, keys, (), "not in force")
     expires = metadata.signed.expires
-    offered = len(metadata.signed.targets) if isinstance(metadata.signed, Targets) else 0
+    offered = tuple(sorted(metadata.signed.targets)) if isinstance(metadata.signed, Targets) else ()
     concern = _concern(expires - now, timedelta(days=folder.policy().days(name)))
     if standing(delegator, name, metadata).missing:
         concern = "not signed as it must be"

@@ -106,6 +106,15 @@ def test_who_alters_a_change_takes_the_signatures_off_it(repository: FleetReposi
     assert repository.change().standing("root").missing == 2
 
 
+def test_a_root_needs_the_people_of_the_root_before_it_too(repository: FleetRepository) -> None:
+    rotated(repository, "root", "carol", "dave")
+    before = repository.served()
+    assert repository.sign("alice", "dave") == []
+    assert repository.change().standing("root").missing == 1
+    assert repository.served() == before
+    assert "2.root.json" in repository.sign("carol"), "who goes may sign once more"
+
+
 def test_what_waits_is_not_seen_and_can_be_abandoned(repository: FleetRepository) -> None:
     before, kept = repository.served(), repository.folder.kept_keys()
     rotated(repository, "timestamp", None, "timestamp-2", revoke=True)
@@ -358,6 +367,18 @@ def test_status_names_what_somebody_has_to_do(repository: FleetRepository) -> No
     status = read_status(repository.folder, now())
     assert status.needs_somebody
     assert [(waiting.role, waiting.version, waiting.missing) for waiting in status.pending] == [("root", 2, 2)]
+
+
+def test_a_hardware_may_be_called_almost_like_a_role(repository: FleetRepository) -> None:
+    change = repository.change()
+    roles.add_key(repository.folder, change, "orin.root", repository.key("release"), None)
+    change.keep()
+    repository.sign("dora")
+    for _ in range(3):
+        repository.renew("orin.root")
+        repository.sign()
+    assert repository.folder.root().signed.version == 1
+    assert read_status(repository.folder, now()).roles[-1].version == 4
 
 
 def test_there_is_one_repository_in_a_folder(repository: FleetRepository) -> None:

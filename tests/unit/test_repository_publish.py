@@ -16,7 +16,7 @@ from edge.update.http import HttpFetcher
 from fleet.errors import PackageRefused, RepositoryError
 from fleet.repository import roles
 from fleet.repository.package import check_builder, read_package
-from fleet.repository.publish import publish, withdraw
+from fleet.repository.publish import offered, publish, withdraw
 from tests.sim.fleet_repository import HARDWARE, FleetRepository, now
 from tests.sim.packed import GRAPH, packed
 from tests.sim.static_host import StaticHost
@@ -43,6 +43,15 @@ def test_a_device_takes_over_http_what_was_published(repository: FleetRepository
     assert taken.read_bytes() == package.read_bytes()
     assert target.release.model == read_package(package).model
     assert target.release.needs_bytes == 2 * len(GRAPH)
+
+
+def test_what_is_offered_can_be_listed(repository: FleetRepository) -> None:
+    assert offered(repository.folder) == {}
+    repository.publish()
+    repository.publish("1.1.0")
+    found = offered(repository.folder)
+    assert sorted(found) == [PATH, "onnx-cpu/rosette-1.1.0.zip"]
+    assert found[PATH].model == read_package(repository.path / "rosette-1.0.0.zip").model
 
 
 def test_publishing_again_changes_nothing(repository: FleetRepository) -> None:
