@@ -45,7 +45,8 @@ def key(
     """Make a key. Only PATH.pub leaves this machine."""
     with _errors():
         made = _made(path, plain=plain)
-        typer.echo(f"{path} is the secret, {path}.pub is for others; the key is called {made.name}")
+        typer.echo(f"{path} is the secret, {path}.pub is for others; the key is called {made.name}, its digest is")
+        typer.echo(made.public.keyid)
 
 
 @repo_app.command()

@@ -1,6 +1,7 @@
 """What a device takes from the update repository, and from nowhere else: packages under signature, whole."""
 
 import fcntl
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,17 +10,20 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pydantic import ValidationError
+from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import TargetFile
 
 from edge.clock import utc_now
 from edge.contract.control import Release
 from edge.contract.repository import target_path
-from edge.errors import UpdateRefused, UpdateUnreachable
+from edge.errors import ConfigError, UpdateRefused, UpdateUnreachable
 from edge.update.download import Download
 from edge.update.fetch import Source
 from edge.update.floor import TimeFloor
 from edge.update.seam import errors_mapped
 from edge.update.trust import TrustedRepository
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Report = Callable[[float], None]
 """Told from time to time how much of the whole is there, from 0 to 1; raising from it stops it."""
@@ -87,17 +91,18 @@ class UpdateClient:
         self._seen: TrustedRepository | None = None
 
     def refresh(self) -> None:
-        """Load the newest metadata that is to be trusted. Costs one small request if nothing is new.
+        """Load the newest metadata that is to be trusted. Costs two small requests if nothing is new.
 
         Raises:
             UpdateRefused: it is not to be trusted, ``UpdateExpired`` if only for its age; what was trusted stays.
             UpdateUnreachable: no answer, or ``ClockBehind``: the clock is wrong.
             UpdateError: the folder cannot be written.
+            ConfigError: the device was provisioned with something that is no root.
         """
         self._seen = None
         now = self._clock()
         with errors_mapped(f"looking for updates at {self._source.metadata_url}"), self._alone():
-            seen = TrustedRepository(self._folder, self._source, bootstrap=self._bootstrap, at=self._floor.judge(now))
+            seen = self._trusted(self._floor.judge(now))
             seen.refresh()
             issued_at = seen.issued_at()
             if issued_at is not None:
@@ -117,7 +122,7 @@ class UpdateClient:
         except ValidationError as error:
             raise UpdateRefused(f"{path} is signed, but not as a release: {error}; publish it anew") from error
         named = target_path(release.hardware, release.model.name, release.model.version)
-        if path != named or "sha256" not in file.hashes:
+        if path != named or not _SHA256.fullmatch(file.hashes.get("sha256", "")):
             raise UpdateRefused(f"{path} is signed as {named}: it is not taken for what it is not; publish it anew")
         return Target(file, release)
 
@@ -154,12 +159,21 @@ class UpdateClient:
         """``download`` for any file that ``find`` found."""
         if self._seen is None:
             raise UpdateUnreachable(f"{file.path}: nothing is known of it since the last refresh failed; refresh first")
-        into.mkdir(parents=True, exist_ok=True)
         download = Download(
             file, self._seen.url_of(file), into / quote(file.path, safe=""), self._source.fetcher, self._bytes_per_s
         )
         with errors_mapped(f"downloading {file.path}"), self._alone():
+            into.mkdir(parents=True, exist_ok=True)
             return download.run(needs_bytes + self._reserve_bytes, report)
+
+    def _trusted(self, at: datetime) -> TrustedRepository:
+        try:
+            return TrustedRepository(self._folder, self._source, bootstrap=self._bootstrap, at=at)
+        except RepositoryError as error:
+            raise ConfigError(
+                f"what this device was given as its root cannot be one: {error}; copy metadata/1.root.json of the "
+                "repository to it again, by a way that you trust"
+            ) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
 
 from tuf.api.exceptions import DownloadError, DownloadLengthMismatchError, LengthOrHashMismatchError
 from tuf.api.metadata import TargetFile
 
 from edge.disk import flush, free_bytes
 from edge.errors import NoRoom
-from edge.update.fetch import Body, Fetcher
+from edge.update.fetch import Body, Fetcher, digest_in_name
 
 SUFFIX = ".partial"
 
@@ -37,8 +38,7 @@ class Download:
     @property
     def partial(self) -> Path:
         """Where it grows. The name holds the digest, so that a part of another content is never gone on with."""
-        digest = next(iter(self.file.hashes.values()))
-        return self.path.with_name(f".{digest[:32]}{SUFFIX}")
+        return self.path.with_name(f".{quote(digest_in_name(self.file)[:32], safe='')}{SUFFIX}")
 
     def run(self, spare_bytes: int, report: Callable[[float], None]) -> Path:
         """Have the file whole under its name.

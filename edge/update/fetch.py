@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError
+from tuf.api.metadata import TargetFile
 from tuf.ngclient import FetcherInterface
 
 from edge.contract.repository import METADATA, TARGETS
@@ -66,6 +67,11 @@ class Fetcher(FetcherInterface):
         if not content:
             raise DownloadError(f"{url} is empty")
         return bytes(content)
+
+
+def digest_in_name(file: TargetFile) -> str:
+    """The digest under which the content of ``file`` is kept: its SHA-256, or whichever was signed."""
+    return file.hashes.get("sha256") or next(iter(file.hashes.values()))
 
 
 @dataclass(frozen=True, slots=True)

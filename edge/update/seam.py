@@ -24,7 +24,7 @@ def errors_mapped(doing: str) -> Iterator[None]:
         ) from error
     except exceptions.DownloadLengthMismatchError as error:
         raise UpdateRefused(f"{doing}: {error}; what is offered is more than was signed") from error
-    except exceptions.RepositoryError as error:
+    except (exceptions.RepositoryError, UnicodeError) as error:
         raise UpdateRefused(
             f"{doing}: {error or type(error).__name__}. What is offered is not what was signed for this device; "
             "nothing was taken"

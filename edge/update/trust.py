@@ -13,7 +13,7 @@ from tuf.ngclient import Updater, UpdaterConfig
 
 from edge.contract.repository import ISSUED
 from edge.disk import write_whole
-from edge.update.fetch import Source
+from edge.update.fetch import Source, digest_in_name
 
 CONFIG: Final = UpdaterConfig(max_root_rotations=256, max_delegations=32, root_max_length=512_000)
 
@@ -59,7 +59,7 @@ class TrustedRepository(Updater):
         path = target.path
         if self._trusted_set.root.consistent_snapshot:
             folder, slash, name = path.rpartition("/")
-            path = f"{folder}{slash}{next(iter(target.hashes.values()))}.{name}"
+            path = f"{folder}{slash}{digest_in_name(target)}.{name}"
         return f"{self._targets_url}{path}"
 
     def _persist_file(self, filename: str, data: bytes) -> None:

@@ -15,7 +15,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import MetaFile
 
 from edge.clock import RELEASED_AT
-from edge.errors import ClockBehind, NoRoom, UpdateError, UpdateExpired, UpdateRefused, UpdateUnreachable
+from edge.errors import ClockBehind, ConfigError, NoRoom, UpdateError, UpdateExpired, UpdateRefused, UpdateUnreachable
 from edge.update.client import UpdateClient
 from edge.update.fetch import Source
 from edge.update.http import HttpFetcher, Patience
@@ -360,6 +360,22 @@ def test_a_file_that_is_no_release_is_refused(site: Site) -> None:
     del site.repository.hardware[HARDWARE].targets[path].unrecognized_fields["custom"]
     site.repository.publish(HARDWARE)
     site.refuses(UpdateRefused, path, also_trusts=newest(site))
+
+
+@pytest.mark.parametrize("digest", ["../../../etc/x", "", "é" * 64, "A" * 64])
+def test_a_digest_that_is_none_is_refused(site: Site, digest: str) -> None:
+    path = site.repository.offer(CONTENT, release("1.1.0"))
+    site.repository.hardware[HARDWARE].targets[path].hashes["sha256"] = digest
+    site.repository.publish(HARDWARE)
+    site.refuses(UpdateRefused, path, also_trusts=newest(site))
+
+
+def test_a_device_provisioned_with_rubbish_says_so(site: Site) -> None:
+    source = Source.at(site.host.url, HttpFetcher(IMPATIENT))
+    for bootstrap in (b"", b"{}", site.host.files["/metadata/timestamp.json"]):
+        with pytest.raises(ConfigError, match="as its root"):
+            UpdateClient(site.folder / "fresh", source, bootstrap=bootstrap).refresh()
+    assert not list((site.folder / "fresh").glob("*.json"))
 
 
 def test_a_path_that_nobody_signed_is_refused(site: Site) -> None:

@@ -66,6 +66,10 @@ def test_a_full_disk_is_told_apart_from_a_broken_one(number: int, expected: type
     assert type(seen_as(OSError(number, "disk"))) is expected
 
 
+def test_a_name_that_no_url_can_have_is_refused() -> None:
+    assert type(seen_as(UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"))) is UpdateRefused
+
+
 def test_our_own_errors_pass_as_they_are() -> None:
     error = CanopyError("ours")
     with pytest.raises(CanopyError) as raised, errors_mapped("testing"):
