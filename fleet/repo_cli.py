@@ -1,25 +1,20 @@
 """``canopy-fleet repo``: the update repository and its keys. ``docs/updates.md`` tells who does what when."""
 # ruff: noqa: PLC0415 - cryptography and python-tuf are imported by the commands that use them
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fleet.errors import KeyUnusable, RepositoryError
+from fleet.errors import RepositoryError
 from fleet.terminal import errors_told, print_json, print_table
 
 if TYPE_CHECKING:
     from fleet.repository.change import Change
-    from fleet.repository.folder import AnyMetadata, RepositoryFolder
-    from fleet.repository.keys import NamedKey
-    from fleet.repository.ring import KeyRing
+    from fleet.repository.folder import RepositoryFolder
 
 repo_app = typer.Typer(
     help="Publish models to devices: packages under signature, keys, and what waits for signatures.",
@@ -27,7 +22,6 @@ repo_app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-PASSPHRASE_VARIABLE = "CANOPY_KEY_PASSPHRASE"  # noqa: S105 - the name of it
 Repo = Annotated[Path, typer.Option("--repo", "-r", envvar="CANOPY_REPO", help="The repository's folder.")]
 Keys = Annotated[
     list[str] | None, typer.Option("--key", "-k", help="Sign with this key: a PEM file, or URI@PUBLIC.pem. Repeatable.")
@@ -44,7 +38,9 @@ def key(
 ) -> None:
     """Make a key. Only PATH.pub leaves this machine."""
     with _errors():
-        made = _made(path, plain=plain)
+        from fleet.ceremony import made_key
+
+        made = made_key(path, plain=plain)
         typer.echo(f"{path} is the secret, {path}.pub is for others; the key is called {made.name}, its digest is")
         typer.echo(made.public.keyid)
 
@@ -70,24 +66,25 @@ def init(
 ) -> None:
     """Begin a repository. It is served from its folder public/, once enough keys have signed the first root."""
     with _errors():
-        from fleet.repository.folder import Policy
+        from fleet import ceremony
+        from fleet.repository.folder import Policy, RepositoryFolder
         from fleet.repository.roles import begin
 
         if make_keys is not None:
-            keys = _made_keys(make_keys, plain=plain)
+            keys = ceremony.made_keys(make_keys, plain=plain)
         else:
             online = {"snapshot": [snapshot] if snapshot else [], "timestamp": [timestamp] if timestamp else []}
             named = {"root": root or [], "targets": targets or []} | online
-            keys = {role: _read(of_role) for role, of_role in named.items()}
+            keys = {role: ceremony.named_keys(of_role) for role, of_role in named.items()}
         policy = Policy(
             root=root_days, targets=targets_days, hardware=hardware_days, snapshot=snapshot_days,
             timestamp=timestamp_days,
         )  # fmt: skip
-        folder = _folder(repo)
+        folder = RepositoryFolder(repo)
         thresholds = {"root": root_threshold, "targets": targets_threshold}
-        change = begin(folder, keys, thresholds, policy, _now())
+        change = begin(folder, keys, thresholds, policy, ceremony.now())
         with folder.locked():
-            _settle(folder, change, [each for of_role in keys.values() for each in of_role])
+            ceremony.settle(folder, change, [each for of_role in keys.values() for each in of_role])
 
 
 @repo_app.command()
@@ -100,11 +97,12 @@ def add_key(
 ) -> None:
     """Let one more key sign for a role; a new role is that of a hardware, and signs its packages."""
     with _errors(), _changing(repo) as (folder, change):
+        from fleet import ceremony
         from fleet.repository import roles
 
-        added = _read([new])[0]
+        added = ceremony.named_keys([new])[0]
         roles.add_key(folder, change, role, added, threshold)
-        _settle(folder, change, [added, *_read(keys or [])])
+        ceremony.settle(folder, change, [added, *ceremony.named_keys(keys)])
 
 
 @repo_app.command()
@@ -123,9 +121,10 @@ def rotate(
 ) -> None:
     """Replace a key, or take it away."""
     with _errors(), _changing(repo) as (folder, change):
+        from fleet import ceremony
         from fleet.repository import roles
 
-        coming = None if new is None else _read([new])[0]
+        coming = None if new is None else ceremony.named_keys([new])[0]
         plan = roles.rotate(change, role, old, coming, revoke=revoke)
         typer.echo(f"{plan.role}: {plan.leaves} goes, {plan.comes or 'none'} comes")
         for signed, who in sorted(plan.signs.items()):
@@ -135,7 +134,7 @@ def rotate(
             typer.echo("nothing was changed")
             return
         roles.note_keys(folder, change, role, coming, revoke=revoke)
-        _settle(folder, change, [*([coming] if coming else []), *_read(keys or [])])
+        ceremony.settle(folder, change, [*([coming] if coming else []), *ceremony.named_keys(keys)])
 
 
 @repo_app.command()
@@ -146,10 +145,11 @@ def renew(
 ) -> None:
     """Sign a role again before it expires, as it is."""
     with _errors(), _changing(repo) as (folder, change):
+        from fleet import ceremony
         from fleet.repository import roles
 
         roles.renew(change, role)
-        _settle(folder, change, _read(keys or []))
+        ceremony.settle(folder, change, ceremony.named_keys(keys))
 
 
 @repo_app.command()
@@ -164,8 +164,10 @@ def sign(
 ) -> None:
     """Add signatures to the pending change. It is in force as soon as enough have signed."""
     with _errors():
+        from fleet import ceremony
+
         if copy is not None:
-            _sign_copy(copy, _read(keys or []), yes=yes)
+            ceremony.sign_copy(copy, ceremony.named_keys(keys), yes=yes)
             return
         with _changing(repo) as (folder, change):
             if merge is not None:
@@ -177,10 +179,10 @@ def sign(
                 typer.echo("nothing waits for signatures")
                 return
             for role, metadata in change.roles.items():
-                _show(role, metadata)
-            if keys and not yes and not typer.confirm("Sign this?"):
+                ceremony.show(role, metadata)
+            if keys and not ceremony.confirmed(yes=yes):
                 return
-            _settle(folder, change, _read(keys or []))
+            ceremony.settle(folder, change, ceremony.named_keys(keys))
 
 
 @repo_app.command()
@@ -196,15 +198,16 @@ def publish(
 ) -> None:
     """Offer a package to the devices of a hardware. None takes it up before it is wanted of it."""
     with _errors():
+        from fleet import ceremony
         from fleet.repository.package import check_builder, read_package
         from fleet.repository.publish import publish as put
 
         if builder_key is not None:
             check_builder(package, builder_key)
         read = read_package(package)
-        folder = _folder(repo)
-        with folder.locked():
-            found = put(folder, read, hardware, _ring(folder, _read(keys or [])), _now(), needs_bytes=needs_bytes)
+        with _locked(repo) as folder:
+            ring = ceremony.ring_of(folder, ceremony.named_keys(keys))
+            found = put(folder, read, hardware, ring, ceremony.now(), needs_bytes=needs_bytes)
         typer.echo(f"{found.target} {'is offered' if found.written else 'was offered already'}")
 
 
@@ -216,11 +219,11 @@ def withdraw(
 ) -> None:
     """Offer a package no longer. Devices that run it go on with it."""
     with _errors():
+        from fleet import ceremony
         from fleet.repository.publish import withdraw as take_away
 
-        folder = _folder(repo)
-        with folder.locked():
-            take_away(folder, target, _ring(folder, _read(keys or [])), _now())
+        with _locked(repo) as folder:
+            take_away(folder, target, ceremony.ring_of(folder, ceremony.named_keys(keys)), ceremony.now())
         typer.echo(f"{target} is offered no longer")
 
 
@@ -232,11 +235,12 @@ def refresh(
 ) -> None:
     """Sign snapshot and timestamp again if half of their time is over; for a timer, once an hour."""
     with _errors():
+        from fleet import ceremony
         from fleet.repository.issue import refresh as reissue
 
-        folder = _folder(repo)
-        with folder.locked():
-            written = reissue(folder, _ring(folder, _read(keys or [])), _now(), due=2.0 if force else 0.5)
+        with _locked(repo) as folder:
+            ring = ceremony.ring_of(folder, ceremony.named_keys(keys))
+            written = reissue(folder, ring, ceremony.now(), due=2.0 if force else 0.5)
         typer.echo(f"signed {', '.join(written)}" if written else "nothing is due")
 
 
@@ -246,8 +250,7 @@ def abandon(repo: Repo = DEFAULT_REPO) -> None:
     with _errors():
         from fleet.repository import roles
 
-        folder = _folder(repo)
-        with folder.locked():
+        with _locked(repo) as folder:
             roles.abandon(folder)
         typer.echo("nothing waits for signatures any more")
 
@@ -258,10 +261,11 @@ def status(
 ) -> None:
     """Say how each role stands. Ends with 1 if somebody has to do something: for monitoring."""
     with _errors():
+        from fleet.ceremony import now
+        from fleet.repository.folder import RepositoryFolder
         from fleet.repository.status import read_status
 
-        folder = _folder(repo)
-        found = read_status(folder, _now())
+        found = read_status(RepositoryFolder(repo), now())
         if as_json:
             print_json(asdict(found) | {"needs_somebody": found.needs_somebody})
         else:
@@ -281,64 +285,22 @@ def status(
     raise typer.Exit(1 if found.needs_somebody else 0)
 
 
-def _settle(folder: "RepositoryFolder", change: "Change", given: "list[NamedKey]") -> None:
-    """Sign with what is at hand, let the change wait, and put it in force if enough have signed."""
-    from fleet.repository.issue import put_in_force
+@contextmanager
+def _changing(repo: Path) -> "Iterator[tuple[RepositoryFolder, Change]]":
+    from fleet.ceremony import now
+    from fleet.repository.change import Change
 
-    ring = _ring(folder, given)
-    for role, name in change.sign(ring):
-        typer.echo(f"{role}: signed by {name}")
-    change.keep()
-    if change.is_complete:
-        typer.echo(f"in force: {', '.join(put_in_force(folder, change, ring, _now()))}")
-        return
-    for role in change.roles:
-        found = change.standing(role)
-        if found.missing:
-            typer.echo(f"{role} waits for {found.missing} signature(s) of {', '.join(found.unsigned)}")
-    typer.echo(f"sign with: canopy-fleet repo sign --repo {folder.path} --key KEY, or copies of {folder.pending}")
-
-
-def _sign_copy(path: Path, given: "list[NamedKey]", *, yes: bool) -> None:
-    from fleet.repository.folder import encode, read_metadata, write_whole
-
-    if not given:
-        raise KeyUnusable(f"nothing to sign {path} with; name a key with --key")
-    metadata = read_metadata(path)
-    _show(path.name, metadata)
-    if not yes and not typer.confirm("Sign this?"):
-        return
-    for each in given:
-        if each.signer is None:
-            raise KeyUnusable(f"{each.name} is the public half of a key; name the private one")
-        metadata.sign(each.signer, append=True)
-    write_whole(path, encode(metadata))
-    typer.echo(
-        f"signed by {', '.join(each.name for each in given)}; bring it back: canopy-fleet repo sign --merge FILE"
-    )
-
-
-def _show(role: str, metadata: "AnyMetadata") -> None:
-    """What somebody is about to sign."""
-    from fleet.repository.change import roles_of
-    from fleet.repository.keys import called
-
-    signed = metadata.signed
-    typer.echo(f"{role}: version {signed.version}, until {signed.expires:%F}")
-    if signed.type in ("root", "targets"):
-        for name in roles_of(signed):  # type: ignore[arg-type]
-            listed = signed.get_delegated_role(name)  # type: ignore[union-attr]
-            who = ", ".join(called(signed.get_key(keyid)) for keyid in listed.keyids)  # type: ignore[union-attr]
-            typer.echo(f"  {name}: {listed.threshold} of {who}")
+    with _locked(repo) as folder:
+        yield folder, Change(folder, now())
 
 
 @contextmanager
-def _changing(repo: Path) -> "Iterator[tuple[RepositoryFolder, Change]]":
-    from fleet.repository.change import Change
+def _locked(repo: Path) -> "Iterator[RepositoryFolder]":
+    from fleet.repository.folder import RepositoryFolder
 
-    folder = _folder(repo)
+    folder = RepositoryFolder(repo)
     with folder.locked():
-        yield folder, Change(folder, _now())
+        yield folder
 
 
 @contextmanager
@@ -353,50 +315,3 @@ def _errors() -> Iterator[None]:
             raise RepositoryError(f"cannot write: {error}; nothing is in force that is not whole") from error
         except MetadataError as error:
             raise RepositoryError(f"{error}; nothing was published") from error
-
-
-def _folder(repo: Path) -> "RepositoryFolder":
-    from fleet.repository.folder import RepositoryFolder
-
-    return RepositoryFolder(repo)
-
-
-def _ring(folder: "RepositoryFolder", given: "list[NamedKey]") -> "KeyRing":
-    from fleet.repository.ring import KeyRing
-
-    return KeyRing.of(folder, given, _passphrase)
-
-
-def _read(references: list[str]) -> "list[NamedKey]":
-    from fleet.repository.keys import read_key
-
-    return [read_key(reference, _passphrase) for reference in references]
-
-
-def _made(path: Path, *, plain: bool) -> "NamedKey":
-    from fleet.repository.keys import make_key
-
-    if plain:
-        typer.secho(f"WARNING: {path} has NO PASSPHRASE. Whoever reads it signs in its name.", fg="red", err=True)
-    return make_key(path, "" if plain else _passphrase(path.name, new=True))
-
-
-def _made_keys(folder: Path, *, plain: bool) -> "dict[str, list[NamedKey]]":
-    names = {"root": ["root-1", "root-2", "root-3"], "targets": ["targets"], "snapshot": ["snapshot"]}
-    names["timestamp"] = ["timestamp"]
-    made = {role: [_made(folder / f"{name}.pem", plain=plain) for name in of_role] for role, of_role in names.items()}
-    typer.echo(f"the keys are in {folder}: bring root-1, root-2, root-3 and targets to three people, offline")
-    return made
-
-
-def _passphrase(name: str, *, new: bool = False) -> str:
-    given = os.environ.get(PASSPHRASE_VARIABLE)
-    if given is not None:
-        return given
-    if not sys.stdin.isatty():
-        raise KeyUnusable(f"{name} has a passphrase and nobody can be asked for it; set {PASSPHRASE_VARIABLE}")
-    return str(typer.prompt(f"Passphrase of {name}", hide_input=True, confirmation_prompt=new))
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
