@@ -35,6 +35,7 @@ class Site:
     host: StaticHost
     repository: UpdateRepository
     now: datetime = field(default_factory=lambda: utc(0))
+    ca_file: Path | None = None
 
     @property
     def downloads(self) -> Path:
@@ -42,7 +43,7 @@ class Site:
 
     def client(self, **options) -> UpdateClient:
         """A device that has just started: nothing is in memory."""
-        source = Source.at(self.host.url, HttpFetcher(IMPATIENT))
+        source = Source.at(self.host.url, HttpFetcher(IMPATIENT, self.ca_file))
         options = {"reserve_bytes": 0, "clock": lambda: self.now, **options}
         return UpdateClient(self.folder / "trust", source, bootstrap=self.repository.bootstrap, **options)
 
@@ -283,6 +284,31 @@ def test_a_login_page_in_place_of_the_target_leaves_what_came_before(site: Site)
 def test_a_host_that_drips_is_left(site: Site, fault: Fault, said: str) -> None:
     site.host.faults["/metadata/timestamp.json"] = fault
     assert said in str(site.refuses(UpdateUnreachable, "onnx-cpu/rosette-1.0.0.zip"))
+
+
+@pytest.fixture
+def tls_site(tmp_path: Path) -> Iterator[Site]:
+    """The same over TLS, by a host whose certificate the device was given."""
+    with StaticHost(certificate=static_host.certificate(tmp_path / "host.pem")).serving() as host:
+        yield Site(tmp_path, host, UpdateRepository(host.files, utc(0)), ca_file=tmp_path / "host.pem")
+
+
+def test_an_update_comes_over_tls(tls_site: Site) -> None:
+    assert tls_site.take(tls_site.repository.offer(CONTENT)).read_bytes() == CONTENT
+
+
+def test_a_host_with_a_strangers_certificate_is_not_asked(tls_site: Site) -> None:
+    path = tls_site.repository.offer(CONTENT)
+    tls_site.ca_file = None
+    tls_site.refuses(UpdateUnreachable, path, also_trusts={"root": 1})
+    assert tls_site.host.asked == []
+
+
+@pytest.mark.parametrize("fault", [static_host.dripping_head, static_host.dripping_body])
+def test_a_host_that_drips_over_tls_is_left(tls_site: Site, fault: Fault) -> None:
+    path = tls_site.repository.offer(CONTENT)
+    tls_site.host.faults["/metadata/timestamp.json"] = fault
+    tls_site.refuses(UpdateUnreachable, path, also_trusts={"root": 1})
 
 
 def test_nobody_listens(site: Site) -> None:

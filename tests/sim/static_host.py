@@ -1,11 +1,21 @@
 """A static host on a loopback port that serves files from memory, and can do to them what hosts and attackers do."""
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 PAGE = b"<!DOCTYPE html><html><title>Welcome to our WiFi</title></html>" + b" " * 2000
 TICK_S = 0.05
@@ -26,10 +36,12 @@ class StaticHost:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     sent_bytes: int = 0
     port: int = 0
+    certificate: Path | None = None
+    """A PEM file with key and certificate: it speaks TLS."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
 
     def paths_asked(self) -> list[str]:
         return [path for path, _ in self.asked]
@@ -41,8 +53,12 @@ class StaticHost:
         class Asked(_Asked):
             site = host
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
+        server = _Quiet(("127.0.0.1", 0), Asked)
         server.daemon_threads = True
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
@@ -51,6 +67,12 @@ class StaticHost:
         finally:
             server.shutdown()
             server.server_close()
+
+
+class _Quiet(ThreadingHTTPServer):
+    """Clients go in the middle of things here; nobody needs to read of it."""
+
+    def handle_error(self, *args: object) -> None: ...
 
 
 class _Asked(BaseHTTPRequestHandler):
@@ -181,6 +203,25 @@ def dripping_body(asked: _Asked, content: bytes) -> None:
     for byte in content:
         asked.write(bytes([byte]))
         time.sleep(TICK_S)
+
+
+def certificate(path: Path) -> Path:
+    """A certificate for the loopback that signs itself, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + made.public_bytes(Encoding.PEM))
+    return path
 
 
 def answers(status: int) -> Fault:
