@@ -4,19 +4,23 @@ Whatever comes is bounded: the time to the first byte, the silence between two b
 the reader the number of bytes. Errors are those of python-tuf, which the seam in ``edge.update.errors`` makes ours.
 """
 
+import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError, SlowRetrievalError
 from tuf.api.metadata import TargetFile
 from tuf.ngclient import FetcherInterface
 
 from edge.contract.repository import METADATA, TARGETS
 
 NOT_FOUND = 404
+
+METADATA_WITHIN_S = 600.0
+"""For one file of metadata as a whole: some kilobytes, half a megabyte at most where it is ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,12 @@ class Fetcher(FetcherInterface):
         Many hosts, and every login page of a guest network, answer 200 with a page for what they do not have, and the
         end of the chain of roots is known by a file that is not there. Metadata is JSON and begins with a brace.
         """
-        content = bytearray()
+        content, began_s = bytearray(), time.monotonic()
         with self.open(url) as body:
             for chunk in body.chunks:
                 content += chunk
+                if time.monotonic() - began_s > METADATA_WITHIN_S:
+                    raise SlowRetrievalError(f"{url}: {len(content)} bytes in {METADATA_WITHIN_S:.0f} s")
                 if content.lstrip()[:1] == b"<":
                     raise DownloadHTTPError(f"{url} gives a web page instead of metadata", NOT_FOUND)
                 if len(content) > max_length:

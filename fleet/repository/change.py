@@ -14,7 +14,7 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import Delegations, Metadata, Root, Targets
 
 from fleet.errors import RepositoryError
-from fleet.repository.folder import AnyMetadata, Policy, RepositoryFolder
+from fleet.repository.folder import NO_PENDING, OFFLINE, AnyMetadata, Policy, RepositoryFolder
 from fleet.repository.keys import called
 from fleet.repository.ring import KeyRing
 
@@ -44,12 +44,14 @@ class Change:
         self._policy = folder.policy()
         self._now = now
         self.roles: dict[str, AnyMetadata] = folder.waiting()
+        for role in self.roles:
+            self._check_known(role)
 
     def edit(self, role: str) -> AnyMetadata:
         """The next version of a role, to be altered: without signatures, and with all of its time before it."""
-        metadata = self.roles.get(role)
-        if metadata is None:
-            metadata = self._next(role)
+        metadata, current = self.roles.get(role), self._folder.in_force(role)
+        if metadata is None or (current is not None and metadata.signed.version <= current.signed.version):
+            metadata = self._next(role, current)  # the second: what an interrupted command has published already
             self.roles[role] = metadata
         metadata.signatures.clear()
         metadata.signed.expires = expiry(self._policy, role, self._now)
@@ -134,8 +136,14 @@ class Change:
         """Let it wait."""
         self._folder.wait(self.roles)
 
-    def _next(self, role: str) -> AnyMetadata:
-        current = self._folder.in_force(role)
+    def _check_known(self, role: str) -> None:
+        targets = self.targets_ahead()
+        if role not in OFFLINE and (targets is None or role not in delegated_roles(targets)):
+            path = self._folder.pending / f"{self.roles[role].signed.version}.{role}.json"
+            raise RepositoryError(f"{path} {NO_PENDING}")
+
+    @staticmethod
+    def _next(role: str, current: AnyMetadata | None) -> AnyMetadata:
         if current is not None:
             following = deepcopy(current)
             following.signed.version += 1

@@ -21,7 +21,11 @@ AnyMetadata: TypeAlias = Metadata[Root] | Metadata[Targets] | Metadata[Snapshot]
 Days = Annotated[int, Field(ge=1, le=3650)]
 
 BEGIN: Final = "make one with: canopy-fleet repo init"
+NO_PENDING: Final = (
+    "does not belong there: move it away; a signed copy comes in by: canopy-fleet repo sign --merge FILE"
+)
 TOP_LEVEL: Final = (Root.type, Targets.type, Snapshot.type, Timestamp.type)
+OFFLINE: Final = (Root.type, Targets.type)
 ONLINE: Final = (Snapshot.type, Timestamp.type)
 
 
@@ -132,7 +136,11 @@ class RepositoryFolder:
         """The pending change, by role."""
         found: dict[str, AnyMetadata] = {}
         for path in sorted(self.pending.glob("*.json")):
-            found[path.name.split(".", 1)[1].removesuffix(".json")] = read_metadata(path)
+            version, _, role = path.name.removesuffix(".json").partition(".")
+            metadata = read_metadata(path)
+            if str(metadata.signed.version) != version or role in found:
+                raise RepositoryError(f"{path} {NO_PENDING}")
+            found[role] = metadata
         return found
 
     def wait(self, change: dict[str, AnyMetadata]) -> None:

@@ -81,7 +81,7 @@ def read_key(reference: str, passphrase: Passphrase) -> NamedKey:
     """
     uri, at, public_path = reference.rpartition("@")
     if at and ":" in uri:
-        return _remote_key(uri, Path(public_path), reference, passphrase)
+        return _remote_key(uri, Path(public_path), passphrase)
     path = Path(reference)
     pem = _read_pem(path)
     if b"PRIVATE KEY" not in pem:
@@ -109,14 +109,14 @@ def _file_signer(path: Path, pem: bytes, passphrase: Passphrase) -> CryptoSigner
     return CryptoSigner(private, _named(SSlibKey.from_crypto(private.public_key()), path.stem))
 
 
-def _remote_key(uri: str, public_path: Path, reference: str, passphrase: Passphrase) -> NamedKey:
+def _remote_key(uri: str, public_path: Path, passphrase: Passphrase) -> NamedKey:
     public = _public(public_path, _read_pem(public_path))
     try:
         signer = Signer.from_priv_key_uri(uri, public, passphrase)
     except Exception as error:
         # Each key service has errors of its own, down to those of its network.
         raise KeyUnusable(f"cannot use the key {uri}: {error}; see docs/updates.md for the forms of URIs") from error
-    return NamedKey(public_path.stem, public, reference, signer)
+    return NamedKey(public_path.stem, public, f"{uri}@{public_path.resolve()}", signer)
 
 
 def _public(path: Path, pem: bytes) -> SSlibKey:

@@ -286,6 +286,12 @@ def test_a_host_that_drips_is_left(site: Site, fault: Fault, said: str) -> None:
     assert said in str(site.refuses(UpdateUnreachable, "onnx-cpu/rosette-1.0.0.zip"))
 
 
+def test_a_host_that_drips_just_fast_enough_is_left_in_the_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.update.fetch.METADATA_WITHIN_S", 0.3)
+    site.host.faults["/metadata/timestamp.json"] = static_host.dripping_body
+    assert "bytes in 0 s" in str(site.refuses(UpdateUnreachable, "onnx-cpu/rosette-1.0.0.zip"))
+
+
 @pytest.fixture
 def tls_site(tmp_path: Path) -> Iterator[Site]:
     """The same over TLS, by a host whose certificate the device was given."""

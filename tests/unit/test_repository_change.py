@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -90,6 +91,15 @@ def test_a_copy_of_something_else_is_not_merged(repository: FleetRepository, tmp
     copy = deepened(repository.folder.pending / "2.root.json")
     with pytest.raises(RepositoryError, match="of nothing that waits"):
         change.merge(copy)
+
+
+@pytest.mark.parametrize("name", ["alice.2.root.json", "3.root.json", "2.other.json", "2.timestamp.json"])
+def test_a_copy_laid_among_what_waits_is_named(repository: FleetRepository, name: str) -> None:
+    repository.renew("root")
+    (repository.folder.pending / name).write_bytes((repository.folder.pending / "2.root.json").read_bytes())
+    with pytest.raises(RepositoryError, match="--merge") as raised:
+        repository.change()
+    assert name in str(raised.value)
 
 
 def deepened(path: Path) -> Metadata:
@@ -294,11 +304,8 @@ class Cut(Exception):
     """The power goes."""
 
 
-@pytest.mark.parametrize("writes", range(7))
-def test_an_interrupted_change_is_finished_by_the_next_command(
-    repository: FleetRepository, monkeypatch: pytest.MonkeyPatch, writes: int
-) -> None:
-    repository.publish()
+def cut_after(writes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The power goes instead of the next write."""
     write, done = issuing.write_whole, []
 
     def cut_short(path: Path, content: bytes) -> None:
@@ -307,20 +314,54 @@ def test_an_interrupted_change_is_finished_by_the_next_command(
         done.append(path)
         write(path, content)
 
-    rotated(repository, "targets", None, "dan")
-    rotated(repository, "timestamp", None, "new")
     monkeypatch.setattr(issuing, "write_whole", cut_short)
-    with pytest.MonkeyPatch.context():
-        try:
-            repository.sign("alice", "bob", "dora", "dan")
-        except Cut:
-            repository.device().target(PATH)
+
+
+@pytest.mark.parametrize("revoke", [False, True])
+@pytest.mark.parametrize("writes", range(5))
+def test_an_interrupted_change_is_finished_by_the_next_command(
+    repository: FleetRepository, monkeypatch: pytest.MonkeyPatch, writes: int, revoke: bool
+) -> None:
+    repository.publish()
+    rotated(repository, "targets", None, "dan", revoke=revoke)
+    rotated(repository, "timestamp", None, "new", revoke=revoke)
+    cut_after(writes, monkeypatch)
+    with suppress(Cut):
+        repository.sign("alice", "bob", "dora", "dan")
     monkeypatch.undo()
-    if repository.change().roles:
-        repository.sign()
+    if writes == 3 and revoke:  # between root and timestamp, since the old key must not sign: the one gap there is
+        with pytest.raises(UpdateRefused):
+            repository.device().target(PATH)
+    else:
+        repository.device().target(PATH)
+    assert bool(repository.change().roles) == (writes < 4)
+    repository.sign()
     assert not repository.change().roles
     assert repository.device().target(PATH)
     assert repository.device("new").target(PATH)
+
+
+@pytest.mark.parametrize("writes", range(5))
+def test_an_interrupted_change_can_be_gone_on_with(
+    repository: FleetRepository, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    repository.publish()
+    rotated(repository, "timestamp", None, "new", revoke=True)
+    cut_after(writes, monkeypatch)
+    with suppress(Cut):
+        repository.sign("alice", "bob")
+    monkeypatch.undo()
+    rotated(repository, "root", "carol", "dave")
+    rotated(repository, "targets", None, "dan")
+    repository.sign("alice", "bob", "dan")
+    assert not repository.change().roles
+    listed = repository.change().root_ahead().roles
+    keyids = {name: repository.key(name).public.keyid for name in ("carol", "dave", "dan", "new")}
+    assert keyids["dave"] in listed["root"].keyids
+    assert keyids["carol"] not in listed["root"].keyids
+    assert listed["targets"].keyids == [keyids["dan"]]
+    assert listed["timestamp"].keyids == [keyids["new"]]
+    assert repository.device().target(PATH)
 
 
 def test_nothing_is_published_that_a_device_would_refuse(repository: FleetRepository) -> None:
