@@ -82,9 +82,8 @@ def time_step(plots: dict[str, Any] | None, folder: Path, every: int) -> dict[st
     """Median time of each part of the step, and the share of all but the network."""
     camera = CameraSettings.model_validate({**CLIP, "plots": plots})
     model = Model(InferenceSettings(package=PACKAGE))
-    manifest = model.open()
-    backend, watch = model._backend, Stopwatch()  # noqa: SLF001  the network alone is what is asked for
-    assert backend is not None
+    loaded, watch = model.use(), Stopwatch()
+    manifest, backend = loaded.manifest, loaded.backend
     gate, places = QualityGate(camera.quality, live=False), Plots(camera.plots)
     observer, outbox = Observer(camera, model, live=False), Outbox(folder / f"{bool(plots)}.sqlite", OutboxSettings())
     waiting: list[Any] = []

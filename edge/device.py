@@ -90,7 +90,7 @@ class Device:
     def start(self, *, model_required: bool) -> None:
         """Start everything; the model first, so that no picture waits for it."""
         try:
-            self._model.open()
+            self._model.use()
         except ModelError as error:
             self._record(EventKind.MODEL_UNUSABLE, None, str(error), {"cause": type(error).__name__})
             if model_required:
@@ -153,15 +153,15 @@ class Device:
             log.error("%s could not be recorded: %s", kind.value, error)  # noqa: TRY400
 
     def _info(self) -> Info:
-        package = self._model.package
+        loaded = self._model.loaded
         return Info(
             boot_id=boot_id(),
             software=__version__,
             hardware=hardware(),
             python=platform.python_version(),
-            model_name=package.manifest.name if package else None,
-            model_version=package.manifest.version if package else None,
-            model=package.digest if package else None,
+            model_name=loaded.manifest.name if loaded else None,
+            model_version=loaded.manifest.version if loaded else None,
+            model=loaded.package.digest if loaded else None,
             cameras=tuple(camera.name for camera in self._cameras),
         )
 
@@ -183,13 +183,13 @@ class Device:
         )
 
     def _status(self) -> Status:
-        package = self._model.package
+        loaded = self._model.loaded
         return Status(
             pid=os.getpid(),
             started_at=self._started_at,
             site=self._settings.site,
             device=self._settings.device,
-            model=f"{package.manifest.name} {package.manifest.version}" if package else "",
+            model=str(loaded) if loaded else "",
             connected=self._publisher.connected if self._publisher else None,
             cameras={camera.name: _status_of(camera) for camera in self._cameras},
             health=self._health(),

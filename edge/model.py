@@ -1,12 +1,15 @@
-"""The model in use: opened from its package, and opened again while it cannot be."""
+"""The model in use: opened from its package, opened again while it cannot be, and switched between two pictures."""
 
 import logging
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends import Backend, open_backend
+from edge.contract.control import ModelRef
 from edge.contract.manifest import Manifest
 from edge.errors import ModelError
 from edge.package import ModelPackage
@@ -19,51 +22,98 @@ RETRY_AFTER_S = 30.0
 log = logging.getLogger(__name__)
 
 
-class Model:
-    """Segments pictures with the configured package.
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """A package and what runs it. A picture is measured with one of these from its beginning to its end."""
 
-    A package that cannot be opened does not end the daemon: each use raises why, and after ``RETRY_AFTER_S`` it is
-    tried again, so copying the right files is all that a technician has to do.
-    """
+    package: ModelPackage
+    backend: Backend
 
-    def __init__(self, settings: InferenceSettings) -> None:
-        self._settings = settings
-        self._package: ModelPackage | None = None
-        self._backend: Backend | None = None
-        self._error: ModelError | None = None
-        self._retry_at_s = 0.0
-
-    def open(self) -> Manifest:
-        """Open the package and its backend, unless they are open.
+    @classmethod
+    def load(cls, path: Path, settings: InferenceSettings) -> "LoadedModel":
+        """Open and verify the package in ``path`` and load its graph.
 
         Raises:
-            ModelError: they cannot be used.
+            ModelError: the package or its graph cannot be used.
         """
-        if self._backend is not None and self._package is not None:
-            return self._package.manifest
-        if self._error is not None and time.monotonic() < self._retry_at_s:
-            raise self._error
-        try:
-            self._package = ModelPackage.open(self._settings.package)
-            self._backend = open_backend(self._package, self._settings)
-        except ModelError as error:
-            self._error, self._retry_at_s = error, time.monotonic() + RETRY_AFTER_S
-            raise
-        self._error = None
-        log.info("model %s %s on %s", self._package.manifest.name, self._package.manifest.version, self._backend.name)
-        return self._package.manifest
+        package = ModelPackage.open(path)
+        loaded = cls(package, open_backend(package, settings))
+        log.info("model %s on %s", loaded, loaded.backend.name)
+        return loaded
+
+    def __str__(self) -> str:
+        return f"{self.manifest.name} {self.manifest.version}"
 
     @property
-    def package(self) -> ModelPackage | None:
-        """The package in use, if it could be opened."""
-        return self._package if self._backend is not None else None
+    def manifest(self) -> Manifest:
+        """What the package holds."""
+        return self.package.manifest
+
+    @property
+    def ref(self) -> ModelRef:
+        """The package's name on the wire."""
+        return ref_of(self.package)
+
+    def warm_up(self) -> None:
+        """Run it once on nothing: a first run allocates, and no picture shall wait for that.
+
+        Raises:
+            ModelError: it does not run.
+        """
+        size = self.manifest.input
+        self.backend.infer(np.zeros((1, size.height_px, size.width_px, 3), np.uint8))
 
     def segment(self, image: NDArray[np.uint8], placement: Placement) -> Segmentation:
         """Find the plants in a fitted picture, uint8 [1, H, W, 3].
 
         Raises:
-            ModelError: there is no usable model, or it failed on this picture.
+            ModelError: the model failed on this picture.
         """
-        manifest = self.open()
-        assert self._backend is not None  # noqa: S101  open() has just proved it
-        return decode(self._backend.infer(image), manifest, placement)
+        return decode(self.backend.infer(image), self.manifest, placement)
+
+
+class Model:
+    """The model that pictures are measured with.
+
+    A package that cannot be opened does not end the daemon: each use raises why, and after ``RETRY_AFTER_S`` it is
+    tried again, so copying the right files is all that a technician has to do. ``switch`` may be called from any
+    thread: it replaces one reference, so the loop meets it between two pictures and waits for nothing.
+    """
+
+    def __init__(self, settings: InferenceSettings) -> None:
+        self._settings = settings
+        self._loaded: LoadedModel | None = None
+        self._error: ModelError | None = None
+        self._retry_at_s = 0.0
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """What is in use now, if anything is."""
+        return self._loaded
+
+    def use(self) -> LoadedModel:
+        """What is in use; the configured package is opened if nothing is.
+
+        Raises:
+            ModelError: it cannot be used.
+        """
+        if (loaded := self._loaded) is not None:
+            return loaded
+        if self._error is not None and time.monotonic() < self._retry_at_s:
+            raise self._error
+        try:
+            self._loaded = loaded = LoadedModel.load(self._settings.package, self._settings)
+        except ModelError as error:
+            self._error, self._retry_at_s = error, time.monotonic() + RETRY_AFTER_S
+            raise
+        self._error = None
+        return loaded
+
+    def switch(self, loaded: LoadedModel) -> None:
+        """Measure with ``loaded`` from the next picture on."""
+        self._loaded = loaded
+
+
+def ref_of(package: ModelPackage) -> ModelRef:
+    """A package's name on the wire."""
+    return ModelRef(name=package.manifest.name, version=package.manifest.version, digest=package.digest)

@@ -1,6 +1,6 @@
 """From one picture of one camera to the observations of its plots."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from edge.clock import read_clock
 from edge.contract.message import Digest
@@ -12,9 +12,13 @@ from edge.plots import Plots
 from edge.preprocess import fit
 from edge.quality import QualityGate
 from edge.settings import CameraSettings
+from edge.sights import Finding, Sight
 from edge.traits import measure
 
 MAX_ERROR_CHARS = 300
+
+Witness = Callable[[Sight], None]
+"""Hears of each segmentation, in the loop's thread, so it must be quick."""
 
 
 class Observer:
@@ -22,11 +26,18 @@ class Observer:
 
     Every plot gets one observation for every picture: its traits, or that it holds no plant, or why nothing could be
     measured. So each of a grower's questions about a missing value has an answer.
+
+    Args:
+        camera: the camera.
+        model: what finds the plants.
+        live: whether an exact repetition shows that the camera hangs.
+        witness: told of each segmentation.
     """
 
-    def __init__(self, camera: CameraSettings, model: Model, *, live: bool) -> None:
+    def __init__(self, camera: CameraSettings, model: Model, *, live: bool, witness: Witness | None = None) -> None:
         self._camera = camera
         self._model = model
+        self._witness = witness
         self._plots = Plots(camera.plots)
         self._gate = QualityGate(camera.quality, live=live)
 
@@ -36,24 +47,37 @@ class Observer:
         Raises:
             ModelError: the network could not be used on it.
         """
-        manifest = self._model.open()
+        model = self._model.use()
+        manifest, digest = model.manifest, model.package.digest
         image, placement = fit(frame.pixels, manifest.input.height_px, manifest.input.width_px)
         flags = self._gate.judge(image, placement)
         if flags:
-            return self._without_traits(frame, Outcome.NOT_TAKEN, quality=flags)
-        segmentation = self._model.segment(image, placement)
+            return self._without_traits(frame, Outcome.NOT_TAKEN, digest, quality=flags)
+        segmentation = model.segment(image, placement)
+        if self._witness is not None:
+            finding = Finding.of(segmentation, placement, manifest)
+            picture = image[0][placement.region]
+            self._witness(Sight(self._camera.name, frame.monotonic_s, digest, picture, finding))
         measured = measure(image, segmentation, self._plots.on(placement), manifest)
-        return [self._observation(frame, plot.plot, plot.outcome, traits=plot.traits) for plot in measured]
+        return [self._observation(frame, plot.plot, plot.outcome, digest, traits=plot.traits) for plot in measured]
 
     def failed(self, picture: Picture, why: str) -> list[Observation]:
         """That the plots were to be measured in ``picture`` and could not be, and why."""
-        return self._without_traits(picture, Outcome.FAILED, error=why[:MAX_ERROR_CHARS])
+        loaded = self._model.loaded
+        digest = loaded.package.digest if loaded else None
+        return self._without_traits(picture, Outcome.FAILED, digest, error=why[:MAX_ERROR_CHARS])
 
     def _without_traits(
-        self, picture: Picture, outcome: Outcome, quality: Iterable[QualityFlag] = (), error: str = ""
+        self,
+        picture: Picture,
+        outcome: Outcome,
+        digest: Digest | None,
+        quality: tuple[QualityFlag, ...] = (),
+        error: str = "",
     ) -> list[Observation]:
         return [
-            self._observation(picture, plot, outcome, quality=tuple(quality), error=error) for plot in self._plots.names
+            self._observation(picture, plot, outcome, digest, quality=quality, error=error)
+            for plot in self._plots.names
         ]
 
     def _observation(
@@ -61,6 +85,7 @@ class Observer:
         picture: Picture,
         plot: str,
         outcome: Outcome,
+        digest: Digest | None,
         *,
         quality: tuple[QualityFlag, ...] = (),
         traits: tuple[TraitValue, ...] = (),
@@ -74,13 +99,9 @@ class Observer:
             outcome=outcome,
             quality=quality,
             traits=traits,
-            model=self._model_digest(),
+            model=digest,
             error=error,
         )
-
-    def _model_digest(self) -> Digest | None:
-        package = self._model.package
-        return package.digest if package else None
 
 
 def _clock_of(picture: Picture) -> Clock:

@@ -19,12 +19,12 @@ from rich.table import Table
 from edge.archive import pack, unpack
 from edge.contract.manifest import Lineage, Precision
 from edge.errors import CanopyError
+from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit
 from export.compat import TARGETS, check, read_graph
 from export.describe import describe, differences
 from export.evidence import rendered_evidence, rendered_scenes
-from export.golden import read_golden
 from export.package import build_package, open_precision
 from export.parity import ParityRefused, compare
 from export.to_onnx import to_float_graph, with_border
@@ -189,9 +189,9 @@ def _lineage(checkpoint: Path) -> Lineage:
 
 
 def _check_golden(opened: ModelPackage, precision: Precision) -> None:
-    backend, size = open_precision(opened, precision), opened.manifest.input
+    backend, size, tolerances = open_precision(opened, precision), opened.manifest.input, opened.manifest.tolerances
     for golden in read_golden(opened):
-        if not golden.agrees(backend.infer(fit(golden.picture, size.height_px, size.width_px)[0])):
+        if not golden.agrees(backend.infer(fit(golden.picture, size.height_px, size.width_px)[0]), tolerances):
             raise ParityRefused(
                 f"{opened.path}: {precision} gives other results for {golden.name} than the package recorded; "
                 "build the package again, or report the machine it happens on"

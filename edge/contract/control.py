@@ -103,11 +103,13 @@ class ShadowReport(Wire):
 
     ``count_bins``: the candidate's count less the active one's, seventeen bins from -8 (or less) to 8 (or more).
     ``area_bins``: logarithm to base 2 of the ratio of plant areas, seventeen bins from -2 to 2. ``class_bins``: share
-    of cells to which both give the same class, ten bins from 0 to 1.
+    of cells to which both give the same class, ten bins from 0 to 1. ``agreed``: pictures on which count, area and
+    class map all lay within the device's limits.
     """
 
     model: ModelRef
     pictures: Count = 0
+    agreed: Count = 0
     count_bins: Bins = ()
     area_bins: Bins = ()
     class_bins: Bins = ()

@@ -41,6 +41,18 @@ class FileEntry(Wire):
     length_bytes: Annotated[int, Field(ge=1, le=256 * 2**20)]
 
 
+class Tolerances(Wire):
+    """How far a runtime's answers on the golden frames may lie from those that the package recorded.
+
+    ``least_equal_classes``: share of cells whose class must be the same; runtimes round differently where two classes
+    are equally likely. ``most_score_change``: relative change in the sum of the peaks' scores; a peak lost or gained
+    shows, a rounding does not.
+    """
+
+    least_equal_classes: Annotated[float, Field(ge=0.9, le=1)] = 0.99
+    most_score_change: Annotated[float, Field(ge=0, le=0.25)] = 0.05
+
+
 class Lineage(Wire):
     """Where a model came from."""
 
@@ -70,6 +82,7 @@ class Manifest(Message):
     files: dict[str, FileEntry]
     models: dict[Precision, str]
     lineage: Lineage
+    tolerances: Tolerances = Tolerances()
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
 
     @model_validator(mode="after")

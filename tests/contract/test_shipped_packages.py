@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 
 from edge.contract.reference import REFERENCE_FILE, Reference
+from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit
-from export.golden import read_golden
 from export.package import open_precision
 from training.checkpoint import load_network
 from training.spec import ModelSpec
@@ -29,7 +29,8 @@ def test_the_golden_frames_come_out_as_they_did_when_it_was_built(package: Model
     frames = list(read_golden(package))
     assert frames
     for golden in frames:
-        assert golden.agrees(backend.infer(fit(golden.picture, size.height_px, size.width_px)[0])), golden.name
+        found = backend.infer(fit(golden.picture, size.height_px, size.width_px)[0])
+        assert golden.agrees(found, package.manifest.tolerances), golden.name
 
 
 def test_no_convolution_of_the_int8_model_runs_in_float(package: ModelPackage, tmp_path: Path) -> None:

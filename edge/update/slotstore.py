@@ -1,0 +1,110 @@
+"""The slots on the disk: ``state_dir/models`` with a folder for each slot and one file that says which of them runs.
+
+The file is replaced as a whole: written beside, flushed, renamed, and the folder flushed. So after a power cut at any
+instant it is the old one or the new one.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edge.errors import StoreError, StoreFull
+from edge.update.slots import Slot, Slots
+
+FOLDER = "models"
+SLOTS_FILE = "slots.json"
+MAX_BYTES = 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+class SlotStore:
+    """Reads and replaces the state of the slots. One process at a time may write: who holds ``edge.lock``'s lock.
+
+    Args:
+        state_dir: the device's.
+        factory: the package in the configuration.
+    """
+
+    def __init__(self, state_dir: Path, factory: Path) -> None:
+        self.folder = state_dir / FOLDER
+        self._factory = factory
+
+    def path(self, slot: Slot) -> Path:
+        """Where a slot's package lies."""
+        return self._factory if slot is Slot.FACTORY else self.folder / slot.value
+
+    def read(self) -> Slots:
+        """The state; that of a new device if nothing was ever written.
+
+        A file that cannot be understood is put aside: then the factory's package runs, and a fleet that wants another
+        one sends it again.
+
+        Raises:
+            StoreError: the file is there and cannot be read.
+        """
+        path = self.folder / SLOTS_FILE
+        try:
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES)
+        except FileNotFoundError:
+            return Slots()
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error}; see to the rights and to the disk") from error
+        try:
+            return Slots.model_validate_json(content)
+        except ValidationError as error:
+            log.error("%s is damaged and put aside; the configured package runs: %s", path, error)  # noqa: TRY400
+            self._put_aside(path)
+            return Slots()
+
+    def write(self, slots: Slots) -> None:
+        """Replace the state; on return it is on the disk.
+
+        Raises:
+            StoreFull: there is no room.
+            StoreError: it cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            replace_file(self.folder / SLOTS_FILE, slots.encode())
+        except OSError as error:
+            kind = StoreFull if error.errno in {28, 122} else StoreError
+            raise kind(f"cannot write {self.folder / SLOTS_FILE}: {error}; make room there") from error
+
+    @staticmethod
+    def _put_aside(path: Path) -> None:
+        try:
+            path.replace(path.with_suffix(".damaged"))
+        except OSError as error:
+            log.warning("%s cannot be renamed: %s", path, error)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file, durably: it is the old one or the new one at any instant.
+
+    Raises:
+        OSError: it cannot be written; the old one stands.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Let names in a folder reach the disk.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
