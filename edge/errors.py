@@ -10,7 +10,8 @@
     │   └── EndOfSource        a file or folder has been read to its end
     ├── ModelError
     │   ├── PackageInvalid     the model package is incomplete, altered or not to the contract
-    │   └── InferenceFailed    the graph ran into an error or gave numbers that are none
+    │   ├── InferenceFailed    the graph ran into an error or gave numbers that are none
+    │   └── CandidateRejected  a new model did not pass its self-test, or was not believed beside the one in force
     ├── StoreError
     │   ├── StoreCorrupt       the database file is damaged
     │   └── StoreFull          there is no room on the disk
@@ -97,6 +98,10 @@ class PackageInvalid(ModelError):
 
 class InferenceFailed(ModelError):
     """The graph ran into an error, or gave numbers that are none."""
+
+
+class CandidateRejected(ModelError):
+    """A new model did not pass its self-test, or was not believed beside the one in force."""
 
 
 class StoreError(CanopyError):

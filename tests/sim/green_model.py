@@ -28,6 +28,7 @@ def build_green_package(
     top_k: int = 32,
     plant_cells: int = 5,
     nan_in: str | None = None,
+    version: str = "0.0.1",
 ) -> Path:
     """Write a package into ``folder`` and return it.
 
@@ -35,14 +36,14 @@ def build_green_package(
     neighbourhood in which one plant is found; ``nan_in`` names a float output that is to hold NaN.
     """
     graph = green_graph(height_px, width_px, top_k, plant_cells, nan_in)
-    return write_package(folder, graph.SerializeToString(), green_manifest(height_px, width_px, top_k))
+    return write_package(folder, graph.SerializeToString(), green_manifest(height_px, width_px, top_k, version))
 
 
-def green_manifest(height_px: int = 128, width_px: int = 128, top_k: int = 32) -> Manifest:
+def green_manifest(height_px: int = 128, width_px: int = 128, top_k: int = 32, version: str = "0.0.1") -> Manifest:
     """The manifest of the package, yet without its files."""
     return Manifest(
         name="green",
-        version="0.0.1",
+        version=version,
         input=GraphInput(height_px=height_px, width_px=width_px),
         classes=("background", "leaf"),
         plant_classes=("leaf",),
@@ -60,11 +61,17 @@ def green_manifest(height_px: int = 128, width_px: int = 128, top_k: int = 32) -
 
 
 def write_package(folder: Path, model: bytes, manifest: Manifest) -> Path:
-    """Write ``model`` and the manifest that vouches for it."""
+    """Write ``model`` and the manifest that vouches for it, and for whatever else lies in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL_FILE).write_bytes(model)
-    entry = FileEntry(sha256=f"sha256:{hashlib.sha256(model).hexdigest()}", length_bytes=len(model))
-    sealed = manifest.model_copy(update={"files": {MODEL_FILE: entry}, "models": {"fp32": MODEL_FILE}})
+    files = {
+        str(path.relative_to(folder)): FileEntry(
+            sha256=f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}", length_bytes=path.stat().st_size
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST_FILE
+    }
+    sealed = manifest.model_copy(update={"files": files, "models": {"fp32": MODEL_FILE}})
     (folder / MANIFEST_FILE).write_bytes(sealed.encode())
     return folder
 

@@ -11,9 +11,9 @@ from onnx import numpy_helper
 
 import export.package as build
 from edge.contract.manifest import Manifest
+from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit as fit_picture
-from export.golden import read_golden
 from export.package import Evidence, build_package, open_precision
 from export.parity import Parity, ParityRefused
 from tests.sim.painted import painted_pool, painted_source, tiny_run
@@ -79,13 +79,17 @@ def test_the_golden_frames_come_out_again(package: ModelPackage, precision) -> N
     frames = list(read_golden(package))
     assert len(frames) == 2
     for golden in frames:
-        assert golden.agrees(backend.infer(fit_picture(golden.picture, SIZE_PX, SIZE_PX)[0]))
+        assert golden.agrees(
+            backend.infer(fit_picture(golden.picture, SIZE_PX, SIZE_PX)[0]), package.manifest.tolerances
+        )
 
 
 def test_a_golden_frame_tells_another_picture_apart(package: ModelPackage) -> None:
     backend = open_precision(package, "int8.cpu")
     first, second = read_golden(package)
-    assert not first.agrees(backend.infer(fit_picture(second.picture, SIZE_PX, SIZE_PX)[0]))
+    assert not first.agrees(
+        backend.infer(fit_picture(second.picture, SIZE_PX, SIZE_PX)[0]), package.manifest.tolerances
+    )
 
 
 Spoil = Callable[[np.ndarray], np.ndarray]
