@@ -35,6 +35,10 @@ class StepTimes:
         """Note one step."""
         self._recent_ms.append(duration_s * 1e3)
 
+    def forget(self) -> None:
+        """Begin anew: another model takes other times."""
+        self._recent_ms.clear()
+
     def percentile_ms(self, percent: float) -> float | None:
         """A percentile of the recent steps; None before the first."""
         recent = list(self._recent_ms)

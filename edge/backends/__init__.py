@@ -1,7 +1,7 @@
 """What runs a model: one interface, and the choice of its implementation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,13 @@ def open_backend(package: ModelPackage, settings: InferenceSettings) -> Backend:
     from edge.backends.ort import OrtBackend  # noqa: PLC0415  loading a runtime takes a second and 60 MB
 
     return OrtBackend(package, settings)
+
+
+def prepare(package: ModelPackage, settings: InferenceSettings, report: Callable[[float, str], None]) -> None:
+    """Build what the backend needs beside the package's files, before anybody waits for it.
+
+    ONNX Runtime needs nothing.
+    """
 
 
 def graph_inputs(manifest: Manifest) -> Tensors:

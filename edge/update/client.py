@@ -3,7 +3,7 @@
 import fcntl
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -55,6 +55,38 @@ class Target:
     def sha256(self) -> str:
         """Its content's digest, ``sha256:…``."""
         return f"sha256:{self.file.hashes['sha256']}"
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What the repository has for one hardware.
+
+    Attributes:
+        targets: the packages, by their paths.
+        expires_at: until when that may be believed: what expires first of the role and the timestamp.
+        signed_by: ids of the keys that may sign for this hardware.
+    """
+
+    targets: tuple[Target, ...]
+    expires_at: datetime
+    signed_by: tuple[str, ...]
+
+    def newest(self, name: str) -> Target:
+        """The highest version of one model.
+
+        Raises:
+            UpdateRefused: there is none.
+        """
+        versions = [target for target in self.targets if target.release.model.name == name]
+        if not versions:
+            others = ", ".join(sorted({target.release.model.name for target in self.targets})) or "none at all"
+            raise UpdateRefused(f"the repository has no model {name} for this hardware, but {others}")
+        return max(versions, key=lambda target: numbers(target.release.model.version))
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version in the order of versions: 0.10.0 comes after 0.9.0."""
+    return tuple(int(part) for part in version.split("."))
 
 
 class UpdateClient:
@@ -141,6 +173,25 @@ class UpdateClient:
         if found is None:
             raise UpdateRefused(f"{path}: the repository has no such file; publish it, or name another")
         return found
+
+    def offers(self, hardware: str) -> Offers:
+        """Everything that is signed for ``hardware``; what is no release is left out.
+
+        Raises:
+            UpdateRefused: nobody may sign for it, or what is signed is not to be trusted.
+            UpdateUnreachable: no answer.
+        """
+        if self._seen is None:
+            self.refresh()
+        assert self._seen is not None  # noqa: S101 - refresh sets it or raises
+        with errors_mapped(f"looking for {hardware} at {self._source.metadata_url}"), self._alone():
+            role, keys = self._seen.role(hardware)
+            expires_at = min(role.expires, self._seen.timestamp_expires)
+        targets = []
+        for path in sorted(role.targets):
+            with suppress(UpdateRefused):
+                targets.append(self.target(path))
+        return Offers(tuple(targets), expires_at, keys)
 
     def download(self, target: Target, into: Path, report: Report = lambda _: None) -> Path:
         """Have a package in the folder ``into``, whole and as it was signed. A download goes on where it stopped.

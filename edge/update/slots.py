@@ -95,7 +95,7 @@ class Slots(Message):
     """The slots of a device. Every method gives the next state and leaves this one alone.
 
     ``active`` runs, ``fallback`` is what a rollback brings back, ``held`` says which slot holds which whole package.
-    ``open`` says that a daemon has started with this state and not ended in order.
+    ``open`` says that a daemon has run with this probation and not ended in order.
 
     Raises:
         ValueError: the parts contradict each other, or a step is not one of ``STEPS``.
@@ -129,6 +129,10 @@ class Slots(Message):
         if self.active is Slot.FACTORY:
             return Slot.A if self.fallback is not Slot.A else Slot.B
         return Slot.B if self.active is Slot.A else Slot.A
+
+    def ref(self, slot: Slot, factory: ModelRef | None = None) -> ModelRef | None:
+        """What a slot holds."""
+        return factory if slot is Slot.FACTORY else self.held.get(slot)
 
     @property
     def busy(self) -> Update | None:
@@ -192,12 +196,12 @@ class Slots(Message):
         update = self._under_way(Phase.ACTIVE)
         return _fallen_back(self._ended(update, Phase.ROLLED_BACK, Failure.ROLLED_BACK, reason))
 
-    def refused(self, failure: Failure, reason: str) -> "Slots":
-        """The update ends before it ever ran."""
+    def refused(self, failure: Failure, reason: str, *, final: bool = False) -> "Slots":
+        """The update ends before it ever ran; ``final``: another attempt would end the same way."""
         update = self.busy
         if update is None or update.phase is Phase.ACTIVE:
             raise ValueError("nothing under way can be refused")
-        return self._ended(update, Phase.REFUSED, failure, reason)
+        return self._ended(update, Phase.REFUSED, failure, reason, MAX_ATTEMPTS if final else 1)
 
     def abandoned(self) -> "Slots":
         """The update is not wanted any more; that is nobody's failure."""
@@ -224,17 +228,19 @@ class Slots(Message):
     def started(self) -> "Slots":
         """A daemon starts. During a probation it is counted whether the last one ended in order."""
         update = self.busy
-        if self.open and update and update.phase is Phase.ACTIVE:
-            update = update.model_copy(update={"crashes": update.crashes + 1})
-            crashed = self._with(update=update)
-            if update.crashes >= MAX_CRASHES:
-                return crashed.rolled_back(f"the daemon ended {update.crashes} times without a stop")
-            return crashed
-        return self._with(open=True)
+        if update is None or update.phase is not Phase.ACTIVE:
+            return self
+        if not self.open:
+            return self._with(open=True)
+        update = update.model_copy(update={"crashes": update.crashes + 1})
+        crashed = self._with(update=update)
+        if update.crashes >= MAX_CRASHES:
+            return crashed.rolled_back(f"the daemon ended {update.crashes} times without a stop")
+        return crashed
 
     def stopped(self) -> "Slots":
         """A daemon ends in order."""
-        return self._with(open=False)
+        return self._with(open=False) if self.open else self
 
     def _under_way(self, phase: Phase) -> Update:
         if self.busy is None or self.busy.phase is not phase:
@@ -247,12 +253,12 @@ class Slots(Message):
             raise ValueError(f"no update can become {phase.value}")
         return self._with(update=update.model_copy(update={"phase": phase}), **more)
 
-    def _ended(self, update: Update, phase: Phase, failure: Failure, reason: str) -> "Slots":
+    def _ended(self, update: Update, phase: Phase, failure: Failure, reason: str, attempts: int = 1) -> "Slots":
         """An attempt has failed, which is remembered; of other versions the oldest memories go."""
         reason = reason[:MAX_REASON_CHARS]
         failures = dict(self.failures)
         before = failures.pop(update.model.digest, None)
-        attempts = before.attempts + 1 if before else 1
+        attempts += before.attempts if before else 0
         failures[update.model.digest] = Failed(attempts=attempts, failure=failure, reason=reason)
         kept = dict(list(failures.items())[-MAX_FAILURES:])
         ended = update.model_copy(update={"phase": phase, "failure": failure, "reason": reason})

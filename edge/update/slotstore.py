@@ -4,12 +4,13 @@ The file is replaced as a whole: written beside, flushed, renamed, and the folde
 instant it is the old one or the new one.
 """
 
+import errno
 import logging
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from edge.disk import write_whole
 from edge.errors import StoreError, StoreFull
 from edge.update.slots import Slot, Slots
 
@@ -69,9 +70,9 @@ class SlotStore:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self.folder / SLOTS_FILE, slots.encode())
+            write_whole(self.folder / SLOTS_FILE, slots.encode())
         except OSError as error:
-            kind = StoreFull if error.errno in {28, 122} else StoreError
+            kind = StoreFull if error.errno in {errno.ENOSPC, errno.EDQUOT} else StoreError
             raise kind(f"cannot write {self.folder / SLOTS_FILE}: {error}; make room there") from error
 
     @staticmethod
@@ -80,31 +81,3 @@ class SlotStore:
             path.replace(path.with_suffix(".damaged"))
         except OSError as error:
             log.warning("%s cannot be renamed: %s", path, error)
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file, durably: it is the old one or the new one at any instant.
-
-    Raises:
-        OSError: it cannot be written; the old one stands.
-    """
-    fresh = path.with_name(f".{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    flush_folder(path.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    """Let names in a folder reach the disk.
-
-    Raises:
-        OSError: it cannot be done.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

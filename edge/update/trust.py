@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Root, TargetFile, Targets
 from tuf.ngclient import Updater, UpdaterConfig
 
 from edge.contract.repository import ISSUED
@@ -53,6 +53,23 @@ class TrustedRepository(Updater):
         if moment.tzinfo is None:
             raise RepositoryError(f"the timestamp's {ISSUED} is {said!r:.60}, without an offset")
         return moment
+
+    def role(self, name: str) -> tuple[Targets, tuple[str, ...]]:
+        """What a role that the top-level targets delegate to has signed, and the ids of the keys that may sign it.
+
+        Raises:
+            tuf.api.exceptions.RepositoryError: there is none, or it is not to be trusted.
+        """
+        top = self._load_targets(Targets.type, Root.type)
+        roles = top.delegations.roles if top.delegations and top.delegations.roles else {}
+        if name not in roles:
+            raise RepositoryError(f"nobody may sign for {name}, only for {', '.join(sorted(roles)) or 'nothing'}")
+        return self._load_targets(name, Targets.type), tuple(roles[name].keyids)
+
+    @property
+    def timestamp_expires(self) -> datetime:
+        """Until when it may be said that nothing is newer."""
+        return self._trusted_set.timestamp.expires
 
     def url_of(self, target: TargetFile) -> str:
         """Where the content of ``target`` is: with consistent snapshots, under a name that holds its digest."""
