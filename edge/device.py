@@ -12,7 +12,7 @@ import cv2
 from edge import __version__
 from edge.batches import MAX_TEXT_CHARS
 from edge.capture import Camera, Detail
-from edge.clock import boot_id, read_clock, utc_now
+from edge.clock import boot_id, monotonic_s, read_clock, utc_now
 from edge.contract.messages import Health, Info
 from edge.contract.records import Event, EventKind
 from edge.errors import ConfigError, ModelError, StoreError
@@ -22,11 +22,20 @@ from edge.mailbox import Mailbox
 from edge.model import Model
 from edge.observe import Observer
 from edge.outbox import OUTBOX_FILE, Outbox
+from edge.package import peek
 from edge.publisher import Publisher
 from edge.settings import DeviceSettings
+from edge.sights import Seen, Sights
 from edge.status import CameraStatus, Status, write_status
+from edge.update.boot import note_start, run_active
+from edge.update.ledger import Ledger
+from edge.update.probation import Reading
+from edge.update.request import is_held
+from edge.update.slotstore import SlotStore
+from edge.update.updater import Updater
 
 LAST_DELIVERY_S = 0.5
+STOP_UPDATER_S = 0.2
 STOP_PUBLISHER_S = 0.4
 """Together with a camera that hangs (1 s) a stop takes 2 s at the most."""
 
@@ -65,13 +74,42 @@ class Device:
         self._first = self._outbox.position
         self._mailbox = Mailbox()
         self._model = Model(settings.inference)
+        update = settings.update
+        self._store = SlotStore(settings.state_dir, settings.inference.package)
+        self._ledger = Ledger(
+            self._store,
+            update.hardware if update else "none",
+            lambda: peek(settings.inference.package),
+            lambda: is_held(settings.state_dir),
+            self._record,
+        )
+        self._sights = Sights(update.recent_pictures, update.recent_every_s) if update else None
         self._cameras = [Camera(camera, self._mailbox, self._record) for camera in settings.cameras]
         live = {camera.name: not camera.finite for camera in self._cameras}
-        observers = {each.name: Observer(each, self._model, live=live[each.name]) for each in settings.cameras}
+        witness = self._sights.witness if self._sights else None
+        observers = {
+            each.name: Observer(each, self._model, live=live[each.name], witness=witness) for each in settings.cameras
+        }
         self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox)
         self._loop_thread = threading.Thread(target=self._loop.run, name="loop", daemon=True)
+        self._updater = (
+            Updater(
+                settings,
+                update,
+                self._store,
+                self._ledger,
+                self._model,
+                self._sights,
+                read=self._read,
+                forget=self._loop.step_times.forget,
+            )
+            if update and self._sights
+            else None
+        )
         self._publisher = (
-            Publisher(self._outbox, settings.mqtt, settings.site, settings.device, self._info, self._health)
+            Publisher(
+                self._outbox, settings.mqtt, settings.site, settings.device, self._info, self._health, self._updater
+            )
             if settings.mqtt
             else None
         )
@@ -88,9 +126,13 @@ class Device:
             raise ConfigError(f"--until-end needs folders or videos, and {', '.join(live)} has no end; leave it out")
 
     def start(self, *, model_required: bool) -> None:
-        """Start everything; the model first, so that no picture waits for it."""
+        """Start everything; the model first, so that no picture waits for it.
+
+        A run over files (``model_required``) takes no updates: it is over before one could prove itself.
+        """
         try:
-            self._model.use()
+            note_start(self._ledger)
+            run_active(self._ledger, self._store, self._model, self._settings.inference)
         except ModelError as error:
             self._record(EventKind.MODEL_UNUSABLE, None, str(error), {"cause": type(error).__name__})
             if model_required:
@@ -99,12 +141,16 @@ class Device:
         self._record(EventKind.STARTED, None, f"canopy {__version__} started", {"software": __version__})
         if self._publisher:
             self._publisher.start()
+        if self._updater and not model_required:
+            self._updater.start()
         self._loop_thread.start()
         for camera in self._cameras:
             camera.start()
 
     def finish_pictures(self) -> None:
         """Stop the cameras, at the same time, and let the loop finish and commit what they gave."""
+        if self._updater:
+            self._updater.stop(STOP_UPDATER_S)
         with ThreadPoolExecutor(len(self._cameras)) as pool:
             list(pool.map(lambda camera: camera.stop(), self._cameras))
         self._mailbox.close()
@@ -124,7 +170,11 @@ class Device:
         return self._summary()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the slots and of the database."""
+        try:
+            self._ledger.close()
+        except StoreError as error:
+            log.error("%s; the next start takes this one for a crash", error)  # noqa: TRY400
         self._outbox.close()
 
     def prune(self) -> None:
@@ -180,6 +230,19 @@ class Device:
             outbox_bytes=stats.bytes,
             disk_free_bytes=disk_free_bytes(self._settings.state_dir),
             temperatures_c=temperatures_c(),
+        )
+
+    def _read(self) -> Reading:
+        """The counters that a model on probation is judged by."""
+        tallies = self._loop.tallies().values()
+        return Reading(
+            at_s=monotonic_s(),
+            captured=sum(tally.captured for tally in tallies),
+            processed=sum(tally.processed for tally in tallies),
+            failed=sum(tally.failed for tally in tallies),
+            seen=self._sights.seen if self._sights else Seen(),
+            step_ms=self._loop.step_times.percentile_ms(50),
+            rss_bytes=rss_bytes(),
         )
 
     def _status(self) -> Status:

@@ -19,12 +19,16 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.contract.messages import State
-from edge.contract.topics import ACK, STATE, Address, Channel
+from edge.contract.topics import ACK, DESIRED, STATE, Address, Channel
 from edge.errors import DeliveryError
 from edge.settings import MqttSettings
 
 CONNECT_TIMEOUT_S = 10.0
-MAX_PACKET_BYTES = 2 * ACK.max_bytes
+HEARD = (ACK, DESIRED)
+MAX_PACKET_BYTES = 2 * max(channel.max_bytes for channel in HEARD)
+Heard = tuple[Channel, bytes]
+"""A channel and a payload that came on it."""
+
 TRANSIENT = {"Server unavailable", "Server busy", "Quota exceeded", "Connection rate exceeded", "Use another server"}
 
 
@@ -33,7 +37,7 @@ class LinkDown(DeliveryError):
 
 
 class Link:
-    """Publish to the device's topics and hear its watermark.
+    """Publish to the device's topics, and hear its watermark and what is wanted of it.
 
     Args:
         settings: where the broker is.
@@ -47,7 +51,7 @@ class Link:
         self._settings, self._site, self._device = settings, site, device
         self._unacknowledged: set[int] = set()
         self._acknowledged_at_s = time.monotonic()
-        self._heard: list[bytes] = []
+        self._heard: list[Heard] = []
         self._answer: ReasonCode | None = None
         self._parting = ""
         self._client = self._make_client(will)
@@ -80,7 +84,8 @@ class Link:
                 raise LinkDown(f"{self._where} does not answer within {CONNECT_TIMEOUT_S:.0f} s; see that it is MQTT")
             self._exchange(0.1)
         with self._errors():
-            self._client.subscribe(str(Address(self._site, self._device, ACK)), qos=ACK.qos)
+            wanted = [(str(Address(self._site, self._device, channel)), channel.qos) for channel in HEARD]
+            self._client.subscribe(wanted)
 
     def publish(self, channel: Channel, payload: bytes, camera: str | None = None) -> None:
         """Hand one message to the network; the broker's acknowledgement comes later.
@@ -98,8 +103,8 @@ class Link:
                 self._acknowledged_at_s = time.monotonic()
             self._unacknowledged.add(sent.mid)
 
-    def poll(self, timeout_s: float) -> list[bytes]:
-        """Exchange packets, waiting ``timeout_s`` for the first; return the payloads that came on ``ack``.
+    def poll(self, timeout_s: float) -> list[Heard]:
+        """Exchange packets, waiting ``timeout_s`` for the first; return what came, and on which channel.
 
         Raises:
             LinkDown: the connection is gone.
@@ -180,7 +185,9 @@ class Link:
         self._parting = str(reason)
 
     def _on_message(self, _c: Client, _d: Any, message: MQTTMessage) -> None:
-        self._heard.append(bytes(message.payload))
+        channel = next((channel for channel in HEARD if message.topic.endswith(f"/{channel.name}")), None)
+        if channel is not None:
+            self._heard.append((channel, bytes(message.payload)))
 
     def _on_publish(self, _c: Client, _d: Any, mid: int, reason: ReasonCode, _p: Properties | None) -> None:
         self._unacknowledged.discard(mid)
@@ -190,11 +197,12 @@ class Link:
 
     def _on_subscribe(self, _c: Client, _d: Any, _m: int, reasons: list[ReasonCode], _p: Properties | None) -> None:
         if any(reason.is_failure for reason in reasons):
-            self.refusal = f"the subscription to the device's watermark was refused: {reasons[0]}"
+            names = [channel.name for channel, reason in zip(HEARD, reasons, strict=False) if reason.is_failure]
+            self.refusal = f"the subscription to {' and '.join(names)} was refused; check the broker's ACL"
 
 
 def _limits() -> Properties:
-    """What the broker may send: watermarks are small, so a large packet is a mistake or an attack."""
+    """What the broker may send: all that is heard is small, so a large packet is a mistake or an attack."""
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.MaximumPacketSize = MAX_PACKET_BYTES
     return properties

@@ -52,7 +52,7 @@ class LoadedModel:
     @property
     def ref(self) -> ModelRef:
         """The package's name on the wire."""
-        return ref_of(self.package)
+        return self.package.ref
 
     def warm_up(self) -> None:
         """Run it once on nothing: a first run allocates, and no picture shall wait for that.
@@ -112,8 +112,3 @@ class Model:
     def switch(self, loaded: LoadedModel) -> None:
         """Measure with ``loaded`` from the next picture on."""
         self._loaded = loaded
-
-
-def ref_of(package: ModelPackage) -> ModelRef:
-    """A package's name on the wire."""
-    return ModelRef(name=package.manifest.name, version=package.manifest.version, digest=package.digest)

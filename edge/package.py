@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from edge.contract.control import ModelRef
 from edge.contract.manifest import MANIFEST_FILE, FileEntry, Manifest, Precision
 from edge.contract.message import SCHEMA
 from edge.contract.traits import VOCABULARY
@@ -54,7 +55,12 @@ class ModelPackage:
         cls.check_names(path, manifest)
         for name, entry in manifest.files.items():
             _check_file(path, name, entry)
-        return cls(path, manifest, f"sha256:{hashlib.sha256(content).hexdigest()}")
+        return cls(path, manifest, _digest_of(content))
+
+    @property
+    def ref(self) -> ModelRef:
+        """Its name on the wire."""
+        return ModelRef(name=self.manifest.name, version=self.manifest.version, digest=self.digest)
 
     @staticmethod
     def check_names(path: Path, manifest: Manifest) -> None:
@@ -78,6 +84,20 @@ class ModelPackage:
             has = ", ".join(sorted(self.manifest.models)) or "none"
             raise PackageInvalid(f"{self.path} has no {precision} model, it has {has}; change inference.precision")
         return self.path / name
+
+
+def peek(path: Path) -> ModelRef | None:
+    """What the package in ``path`` calls itself; None if that cannot be told. Its files are not looked at."""
+    try:
+        content = _read_manifest(path / MANIFEST_FILE)
+        manifest = Manifest.model_validate_json(content)
+    except (PackageInvalid, ValidationError):
+        return None
+    return ModelRef(name=manifest.name, version=manifest.version, digest=_digest_of(content))
+
+
+def _digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _read_manifest(path: Path) -> bytes:

@@ -9,12 +9,13 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 from edge.batches import batches
 from edge.clock import read_clock
+from edge.contract.control import Desired, Reported
 from edge.contract.messages import Ack, Health, Info, State
-from edge.contract.topics import ACK, HEALTH, INFO, STATE, decode
+from edge.contract.topics import ACK, DESIRED, HEALTH, INFO, REPORTED, STATE, decode
 from edge.delivery import Chunk, Delivery
 from edge.errors import CanopyError
 from edge.link import Link, LinkDown
@@ -31,13 +32,24 @@ GOODBYE_S = 0.5
 log = logging.getLogger(__name__)
 
 
+class Updates(Protocol):
+    """What the publisher needs to know of updates."""
+
+    @property
+    def reported(self) -> Reported:
+        """What the fleet should know; another object when something has changed."""
+
+    def hear(self, desired: Desired) -> None:
+        """Take in what the fleet wants, from the publisher's thread, and return at once."""
+
+
 def _state(online: bool) -> State:
     clock = read_clock()
     return State(online=online, boot_id=clock.boot_id, at=clock.at)
 
 
 class Publisher:
-    """Sends the outbox, state, info and health; moves the outbox's watermark.
+    """Sends the outbox, state, info and health, and moves the outbox's watermark; carries orders in and reports out.
 
     Args:
         outbox: what to deliver.
@@ -46,6 +58,7 @@ class Publisher:
         device: the device.
         info: what the device is, asked at each connection.
         health: how it does, asked every ``health_every_s``; called in the publisher's thread.
+        updates: hears what is wanted and says what became of it, if the device takes updates.
     """
 
     def __init__(
@@ -56,8 +69,9 @@ class Publisher:
         device: str,
         info: Callable[[], Info],
         health: Callable[[], Health],
+        updates: Updates | None = None,
     ) -> None:
-        self._outbox, self._settings = outbox, settings
+        self._outbox, self._settings, self._updates = outbox, settings, updates
         self._site, self._device = site, device
         self._info, self._health = info, health
         self._stopping = threading.Event()
@@ -112,7 +126,9 @@ class Publisher:
             link.publish(STATE, _state(online=True).encode())
             link.publish(INFO, self._info().encode())
             self._note_connected()
-            conversation = _Conversation(self._outbox, self._settings, link, self._health, self._patience_s)
+            conversation = _Conversation(
+                self._outbox, self._settings, link, self._info, self._health, self._updates, self._patience_s
+            )
             while not self._stopping.is_set():
                 if conversation.turn():
                     with self._progress:
@@ -142,9 +158,18 @@ class _Conversation:
     """What is said over one connection."""
 
     def __init__(
-        self, outbox: Outbox, settings: MqttSettings, link: Link, health: Callable[[], Health], patience_s: float
+        self,
+        outbox: Outbox,
+        settings: MqttSettings,
+        link: Link,
+        info: Callable[[], Info],
+        health: Callable[[], Health],
+        updates: Updates | None,
+        patience_s: float,
     ) -> None:
-        self._outbox, self._settings, self._link, self._health = outbox, settings, link, health
+        self._outbox, self._settings, self._link = outbox, settings, link
+        self._info, self._health, self._updates = info, health, updates
+        self._reported: Reported | None = None
         self._told: set[str] = set()
         self._told_less_since_s: float | None = None
         self._health_at_s = time.monotonic()
@@ -161,6 +186,7 @@ class _Conversation:
         if now_s >= self._health_at_s:
             self._health_at_s = now_s + self._settings.health_every_s
             self._publish_health()
+        self._report_if_new()
         at = self._outbox.position
         if at.epoch != self._epoch:
             self._begin_stream()
@@ -177,8 +203,32 @@ class _Conversation:
             self._send(chunk, now_s)
         heard = self._link.poll(0 if chunk else IDLE_S)
         self._tell_once(self._link.refusal)
-        moved = [self._advance(payload) for payload in heard]
+        moved = [self._advance(payload) for channel, payload in heard if channel is ACK]
+        for channel, payload in heard:
+            if channel is DESIRED:
+                self._pass_on(payload)
         return any(moved)
+
+    def _report_if_new(self) -> None:
+        """Say what became of what is wanted: at the beginning of a connection, and whenever something has changed."""
+        reported = self._updates.reported if self._updates else None
+        if reported is None or reported is self._reported:
+            return
+        self._link.publish(REPORTED, reported.encode())
+        if self._reported and reported.active != self._reported.active:
+            self._link.publish(INFO, self._info().encode())
+        self._reported = reported
+
+    def _pass_on(self, payload: bytes) -> None:
+        try:
+            desired = cast("Desired", decode(DESIRED, payload))
+        except ValueError as error:
+            self._tell_once(f"what is wanted cannot be read and is ignored: {error}")
+            return
+        if self._updates is None:
+            self._tell_once("the fleet wants something of this device, which takes no updates: see update in its file")
+        else:
+            self._updates.hear(desired)
 
     def _publish_health(self) -> None:
         try:

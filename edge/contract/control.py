@@ -10,6 +10,12 @@ from edge.contract.message import Count, Digest, Instant, Label, Message, Name, 
 Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$", max_length=64)]
 """Version of a model: major.minor.patch."""
 
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version in the order of versions: 0.10.0 comes after 0.9.0."""
+    return tuple(int(part) for part in version.split("."))
+
+
 TargetPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
 """A file of the update repository: ``{hardware}/{name}-{version}.zip``. Each hardware has a role of its own there."""
 

@@ -14,7 +14,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import TargetFile
 
 from edge.clock import utc_now
-from edge.contract.control import Release
+from edge.contract.control import Release, numbers
 from edge.contract.repository import target_path
 from edge.errors import ConfigError, UpdateRefused, UpdateUnreachable
 from edge.update.download import Download
@@ -82,11 +82,6 @@ class Offers:
             others = ", ".join(sorted({target.release.model.name for target in self.targets})) or "none at all"
             raise UpdateRefused(f"the repository has no model {name} for this hardware, but {others}")
         return max(versions, key=lambda target: numbers(target.release.model.version))
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """A version in the order of versions: 0.10.0 comes after 0.9.0."""
-    return tuple(int(part) for part in version.split("."))
 
 
 class UpdateClient:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from edge.settings import UpdateSettings
+from edge.sights import Seen
 
 LEAST_PICTURES = 5
 """With fewer nothing is said about shares."""
@@ -47,6 +48,33 @@ class Period:
     with_plants: int = 0
     step_ms: float | None = None
     rss_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The device's counters at one moment, by ``edge.clock.monotonic_s``."""
+
+    at_s: float
+    captured: int
+    processed: int
+    failed: int
+    seen: Seen
+    step_ms: float | None
+    rss_bytes: int | None
+
+
+def between(first: Reading, last: Reading) -> Period:
+    """What happened from one reading to another."""
+    return Period(
+        lasted_s=last.at_s - first.at_s,
+        captured=last.captured - first.captured,
+        processed=last.processed - first.processed,
+        failed=last.failed - first.failed,
+        segmented=last.seen.pictures - first.seen.pictures,
+        with_plants=last.seen.with_plants - first.seen.with_plants,
+        step_ms=last.step_ms,
+        rss_bytes=last.rss_bytes,
+    )
 
 
 def judge(before: Period, since: Period, limits: UpdateSettings, disagreement: str) -> tuple[Verdict, str]:

@@ -15,7 +15,7 @@ from typing import Annotated, Final
 from pydantic import Field, model_validator
 
 from edge.contract.control import Failure, ModelRef, Phase, Wanted
-from edge.contract.message import Count, Digest, Message, Text, Wire
+from edge.contract.message import Count, Digest, Instant, Message, Text, Wire
 from edge.contract.records import Clock
 
 MAX_ATTEMPTS: Final = 2
@@ -51,13 +51,15 @@ class Slot(str, Enum):
 class Order(Wire):
     """What the fleet, or a technician, wants of this device.
 
-    ``revision`` is that of the fleet's message; ``source`` a folder with a repository, empty for the configured one;
-    without ``wanted`` the device keeps what it runs.
+    ``revision`` is that of the fleet's last message; ``source`` a folder with a repository, empty for the configured
+    one; ``asked_at`` when a technician asked, who overrules the fleet until it says something new. Without ``wanted``
+    the device keeps what it runs.
     """
 
     revision: Count = 0
     wanted: Wanted | None = None
     source: Text = ""
+    asked_at: Instant | None = None
 
 
 class Update(Wire):
@@ -209,11 +211,11 @@ class Slots(Message):
             raise ValueError("nothing under way can be abandoned")
         return self._with(update=None)
 
-    def went_back(self) -> "Slots":
-        """What ran before runs again because somebody wants it."""
+    def went_back(self, to: Slot | None = None) -> "Slots":
+        """What ran before, or what ``to`` holds, runs again because somebody wants it."""
         if self.busy:
             raise ValueError(f"{self.busy.model.version} is under way")
-        return _fallen_back(self._with(update=None))
+        return _changed(self, update=None, active=to or self.fallback or Slot.FACTORY, fallback=None)
 
     def without(self, slot: Slot, reason: str) -> "Slots":
         """The package in a slot cannot be used any more: files were lost or altered."""
