@@ -73,8 +73,8 @@ class Ledger:
         """What is to run."""
         return self._slots.ref(self._slots.active, self._factory())
 
-    def turn(self, slots: Slots) -> None:
-        """Go over to ``slots``: on the disk first, then in the report and the stream.
+    def turn(self, slots: Slots, carry_out: Callable[[], None] = lambda: None) -> None:
+        """Go over to ``slots``: on the disk first, then in deed by ``carry_out``, and only then is it told.
 
         Raises:
             StoreError: it cannot be written; nothing has changed.
@@ -87,9 +87,12 @@ class Ledger:
                 return
             self._store.write(slots)
             before, self._slots = self._slots, slots
-        self._progress = Progress()
-        self._tell(before.update, slots.update)
-        self.refresh()
+        try:
+            carry_out()
+        finally:
+            self._progress = Progress()
+            self._tell(before.update, slots.update)
+            self.refresh()
 
     def say(self, share: float | None = None, reason: str = "", progress: Progress | None = None) -> None:
         """Say how far a step is, or what it waits for; not more often than is worth a message."""
@@ -121,9 +124,9 @@ class Ledger:
         return report(self._slots, self._hardware, self._factory(), self._progress, held=self._held())
 
     def _tell(self, before: Update | None, after: Update | None) -> None:
-        if after is None or after.phase not in KINDS or (before and before.phase is after.phase and before == after):
+        if after is None or after.phase not in KINDS:
             return
-        if before and before.phase is after.phase and before.begun == after.begun:
+        if before and (before.phase, before.begun) == (after.phase, after.begun):
             return
         kind, what = KINDS[after.phase]
         why = f": {after.reason}" if after.reason else ""

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -72,6 +71,7 @@ class Steps:
         self._limits, self._inference = limits, inference
         self._store, self._ledger, self._model, self._sights = store, ledger, model, sights
         self._read, self._forget, self._pause, self._held = read, forget, pause, held
+        self._since = read()
         self._before = Period()
         self._steps = {
             Phase.DOWNLOADING: self._fetch,
@@ -172,12 +172,10 @@ class Steps:
             self._pause(LOOK_EVERY_S)
 
     def _shadow_and_switch(self, update: Update) -> None:
-        first = self._read()
         progress = Progress()
         if self._limits.shadow_pictures and self._model.loaded:
             progress = self._shadow(update)
         self._wait_for_the_moment(update, progress)
-        self._before = between(first, self._read())
         self._switch(update, progress)
 
     def _shadow(self, update: Update) -> Progress:
@@ -215,11 +213,13 @@ class Steps:
         """Everything that takes time comes first; then the disk learns of it, then the loop, between two pictures."""
         loaded = load(self._store, update.slot, self._ledger, self._inference)
         loaded.warm_up()
-        began_s = time.perf_counter()
-        self._ledger.turn(self._ledger.slots.activated())
-        self._model.switch(loaded)
-        self._forget()
-        log.info("switched to %s in %.1f ms", loaded, (time.perf_counter() - began_s) * 1e3)
+
+        def switch() -> None:
+            self._model.switch(loaded)
+            self._begin_period()
+
+        self._ledger.turn(self._ledger.slots.activated(), switch)
+        log.info("switched to %s", loaded)
         self._ledger.say(progress=progress)
 
     def _watch(self, update: Update) -> None:
@@ -245,9 +245,8 @@ class Steps:
                 shadow.close()
 
     def roll_back(self, reason: str) -> None:
-        """End the probation: what ran before is on the disk first, then it measures again."""
-        self._ledger.turn(self._ledger.slots.rolled_back(reason))
-        self.run_active()
+        """End the probation: what ran before measures again."""
+        self._ledger.turn(self._ledger.slots.rolled_back(reason), self.run_active)
 
     def run_active(self) -> None:
         """Measure with what the slots say.
@@ -256,6 +255,12 @@ class Steps:
             ModelError: nothing of it can be opened; what measures now goes on.
         """
         run_active(self._ledger, self._store, self._model, self._inference)
+        self._begin_period()
+
+    def _begin_period(self) -> None:
+        """Another model measures: what is counted from now on is its own."""
+        now = self._read()
+        self._before, self._since = between(self._since, now), now
         self._forget()
 
     def _reversed_shadow(self, update: Update) -> Shadow | None:

@@ -170,11 +170,12 @@ class Updater:
             slots = slots.abandoned()
         if roll_back and (slots.fallback or slots.active is not Slot.FACTORY):
             slots = slots.rolled_back("somebody asked for the model before it") if slots.busy else slots.went_back()
-        self._ledger.turn(slots)
         self._retry_at_s = 0.0
-        if roll_back:
+        if slots.active is self._ledger.slots.active:
+            self._ledger.turn(slots)
+        else:
             log.info("going back to slot %s", slots.active.value)
-            self._steps.run_active()
+            self._ledger.turn(slots, self._steps.run_active)
 
     def _grant(self, request: Request) -> None:
         revision = self._ledger.slots.order.revision if self._ledger.slots.order else 0
@@ -198,8 +199,8 @@ class Updater:
             if slots.busy and slots.busy.phase is Phase.ACTIVE:
                 raise UpdateError("an update is on probation; roll it back first: canopy model rollback")
             base = slots.abandoned() if slots.busy else slots
-            self._ledger.turn(base.ordered(Order(revision=revision, asked_at=request.at)).went_back(Slot.FACTORY))
-            self._steps.run_active()
+            order = Order(revision=revision, asked_at=request.at)
+            self._ledger.turn(base.ordered(order).went_back(Slot.FACTORY), self._steps.run_active)
             return
         slot = next((slot for slot, ref in slots.held.items() if ref.version == request.version), None)
         if slot is None or slot is slots.active:
