@@ -1,9 +1,7 @@
 """One device and a real repository: what is taken up, what is refused, and that the device goes on with what it had."""
 
-import threading
+import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from edge.contract.records import EventKind
 from edge.update import steps
 from edge.update.request import Request, ask, hold
 from edge.update.slots import Slot
+from tests.sim.http import serve
 from tests.sim.pictures import soil
 from tests.sim.releases import OTHER_HARDWARE, Releases, wanted_of
 from tests.sim.spine import wait_for
@@ -37,18 +36,8 @@ def releases(world: Path) -> Releases:
 
 @pytest.fixture(scope="module")
 def url(releases: Releases) -> Iterator[str]:
-    handler = partial(QuietHandler, directory=str(releases.public))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None: ...
+    with serve(releases.public) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -224,8 +213,6 @@ def test_a_stick_carries_the_same_update(device_with, publish, releases):
 
 
 def test_a_stick_that_was_tampered_with_changes_nothing(device_with, publish, releases, tmp_path):
-    import shutil
-
     wanted = publish()
     shutil.copytree(releases.public, tmp_path / "usb")
     package = next((tmp_path / "usb" / "targets" / "cpu").glob(f"*{wanted.model.version}.zip"))
