@@ -1,10 +1,9 @@
 """``canopy``: the command of the device. Its exit codes are those of ``edge.errors``."""
 # ruff: noqa: PLC0415 - a technician's command answers before OpenCV and ONNX Runtime would be loaded
 
-import json
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -16,6 +15,9 @@ import typer
 
 from edge import __version__
 from edge.errors import CanopyError, CaptureError, DeliveryError
+from edge.model_cli import app as model_app
+from edge.terminal import DEFAULT_CONFIG, AsJson, ConfigFile, errors_told, read_settings, show
+from edge.update_cli import app as update_app
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 anything else of Canopy's own (status: no daemon runs); 2 the configuration or the command "
-    "line; 3 a camera or picture; 4 the model; 5 the device's database; 6 the broker."
+    "line; 3 a camera or picture; 4 the model; 5 the device's database; 6 the broker; 8 an update."
 )
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, epilog=EXIT_CODES)
@@ -33,13 +35,12 @@ outbox_app = typer.Typer(no_args_is_help=True, help="Look into the results that 
 config_app = typer.Typer(no_args_is_help=True, help="Check a configuration file.")
 app.add_typer(outbox_app, name="outbox")
 app.add_typer(config_app, name="config")
+app.add_typer(model_app, name="model")
+app.add_typer(update_app, name="update")
 
-ConfigFile = Annotated[Path, typer.Option("--config", "-c", envvar="CANOPY_CONFIG", help="The device's YAML file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 OfCamera = Annotated[str | None, typer.Option("--camera", help="Of this camera only.")]
 OfPlot = Annotated[str | None, typer.Option("--plot", help="Of this plot only.")]
 Since = Annotated[datetime | None, typer.Option("--since", help="Taken at this local time or later.")]
-DEFAULT_CONFIG = Path("/etc/canopy/device.yaml")
 
 
 class LogLevel(str, Enum):
@@ -79,12 +80,12 @@ def run(
     logging.basicConfig(
         level=log_level.value.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
-    with _errors_told():
+    with errors_told():
         from edge.daemon import Daemon
 
-        settings = _settings(config)
+        settings = read_settings(config)
         summary = asdict(Daemon(settings, until_end=until_end).run())
-        _print(summary, as_json, lambda: _summary_view(summary))
+        show(summary, as_json, lambda: _summary_view(summary))
         if until_end and summary["errors"]:
             raise CaptureError("\n".join(summary["errors"]))
         missing = summary["appended"] - summary["delivered"]
@@ -98,12 +99,12 @@ def run(
 @app.command()
 def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Say how the daemon does: cameras, pictures, results waiting, memory. Ends with 1 if it does not run."""
-    with _errors_told():
+    with errors_told():
         from edge.lock import is_held
         from edge.status import read_status
         from edge.views import status_view
 
-        settings = _settings(config)
+        settings = read_settings(config)
         found = read_status(settings.state_dir)
         if found is None:
             raise CanopyError(
@@ -111,34 +112,34 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
             )
         running = is_held(settings.state_dir)
         document = {"running": running, **found.model_dump(mode="json", by_alias=True)}
-        _print(document, as_json, lambda: status_view(found, settings.outbox.max_bytes, running=running))
+        show(document, as_json, lambda: status_view(found, settings.outbox.max_bytes, running=running))
     raise typer.Exit(0 if running else 1)
 
 
 @config_app.command("check")
 def config_check(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Read the file as the daemon would, look at what it names, and say what it means or what is wrong."""
-    with _errors_told():
+    with errors_told():
         from edge.check import check
         from edge.views import settings_view
 
-        settings = _settings(config)
+        settings = read_settings(config)
         manifest = check(settings)
         model = f"{manifest.name} {manifest.version}"
         document = {"model": model, "settings": settings.model_dump(mode="json")}
-        _print(document, as_json, lambda: settings_view(settings, model))
+        show(document, as_json, lambda: settings_view(settings, model))
 
 
 @outbox_app.command("stats")
 def outbox_stats(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Count what is stored, what waits for the fleet, and what had to be given up."""
-    with _errors_told():
+    with errors_told():
         from edge.views import stats_view
 
-        settings = _settings(config)
+        settings = read_settings(config)
         with _stored(settings) as records:
             stats = records.stats()
-        _print(asdict(stats), as_json, lambda: stats_view(stats, settings.outbox.max_bytes))
+        show(asdict(stats), as_json, lambda: stats_view(stats, settings.outbox.max_bytes))
 
 
 @outbox_app.command("tail")
@@ -151,14 +152,14 @@ def outbox_tail(
     as_json: AsJson = False,
 ) -> None:
     """Show the newest records; a tick marks what the fleet has."""
-    with _errors_told():
+    with errors_told():
         from edge.stored import Selection
         from edge.views import records_view
 
         selection = Selection(camera=camera, plot=plot, events_only=events)
-        with _stored(_settings(config)) as records:
+        with _stored(read_settings(config)) as records:
             newest = records.newest(count, selection)
-        _print([asdict(record) for record in newest], as_json, lambda: records_view(newest))
+        show([asdict(record) for record in newest], as_json, lambda: records_view(newest))
 
 
 @outbox_app.command("export")
@@ -170,24 +171,14 @@ def outbox_export(
     since: Since = None,
 ) -> None:
     """Write the stored observations as CSV, one line for each trait."""
-    with _errors_told():
+    with errors_told():
         from edge.lines import replaced_file, write_csv
         from edge.stored import Selection
 
         selection = Selection(camera=camera, plot=plot, since=since, observations_only=True)
-        with _stored(_settings(config)) as records, replaced_file(output) as file:
+        with _stored(read_settings(config)) as records, replaced_file(output) as file:
             lines = write_csv(records.all(selection), file)
     typer.echo(f"{lines} lines written", err=True)
-
-
-@contextmanager
-def _errors_told() -> Iterator[None]:
-    """The one place where an error becomes a message and an exit code."""
-    try:
-        yield
-    except CanopyError as error:
-        typer.secho(f"canopy: {error}", fg="red", err=True)
-        raise typer.Exit(error.exit_code) from error
 
 
 def _summary_view(summary: dict[str, Any]) -> "RenderableType":
@@ -196,24 +187,9 @@ def _summary_view(summary: dict[str, Any]) -> "RenderableType":
     return summary_view(summary)
 
 
-def _settings(config: Path) -> "DeviceSettings":
-    from edge.settings import load_settings
-
-    return load_settings(config)
-
-
 @contextmanager
 def _stored(settings: "DeviceSettings") -> "Iterator[StoredRecords]":
     from edge.stored import stored_records
 
     with stored_records(settings.state_dir) as records:
         yield records
-
-
-def _print(document: Any, as_json: bool, view: Callable[[], "RenderableType"]) -> None:
-    if as_json:
-        typer.echo(json.dumps(document, default=lambda value: value.model_dump(mode="json"), indent=2))
-        return
-    from rich.console import Console
-
-    Console(highlight=False).print(view())

@@ -42,7 +42,7 @@ def self_test(
     """
     with closing(Trial(package, inference, limits.memory_bytes, limits.answer_within_s)) as trial:
         backend = trial.load()
-        _check_golden(trial)
+        check_golden(trial)
         latency_ms = trial.latency_ms(TIMED_RUNS)
         if latency_ms > limits.latency_ms:
             raise CandidateRejected(
@@ -57,7 +57,12 @@ def self_test(
         return Passed(backend, latency_ms, trial.peak_bytes, agreement)
 
 
-def _check_golden(trial: Trial) -> None:
+def check_golden(trial: Trial) -> int:
+    """See that a package's golden frames come out as they were recorded, and prove something; how many there are.
+
+    Raises:
+        CandidateRejected: they do not.
+    """
     golden = trial.golden()
     if not golden.frames:
         raise CandidateRejected("its package has no golden frames, so nothing shows that it sees what it should")
@@ -70,6 +75,7 @@ def _check_golden(trial: Trial) -> None:
         raise CandidateRejected(
             f"it is blind: no plant is recorded in any of its {golden.frames} golden frames, so they prove nothing"
         )
+    return golden.frames
 
 
 def _check_agreement(trial: Trial, model: ModelRef, limits: UpdateSettings, sights: Sequence[Sight]) -> ShadowReport:

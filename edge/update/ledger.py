@@ -52,7 +52,7 @@ class Ledger:
     ) -> None:
         self._store, self._hardware, self._factory, self._held, self._record = store, hardware, factory, held, record
         self._lock = threading.Lock()
-        self._slots = store.read()
+        self._slots = store.read(put_aside=True)
         self._progress = Progress()
         self._told_at_s = 0.0
         self._closed = False

@@ -17,6 +17,7 @@ from edge.errors import UpdateError
 from edge.update.slotstore import FOLDER
 
 REQUEST_FILE = "request.json"
+REFUSAL_FILE = "refusal.txt"
 HOLD_FILE = "hold"
 MAX_BYTES = 10_000
 
@@ -41,6 +42,7 @@ def ask(state_dir: Path, request: Request) -> None:
     folder = state_dir / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / REFUSAL_FILE).unlink(missing_ok=True)
         write_whole(folder / REQUEST_FILE, request.model_dump_json().encode())
     except OSError as error:
         raise UpdateError(f"cannot write to {folder}: {error}; use the daemon's user, and see to the disk") from error
@@ -61,6 +63,32 @@ def take(state_dir: Path) -> Request | None:
     except (OSError, ValidationError) as error:
         log.warning("%s cannot be read and is dropped: %s", path, error)
         return None
+
+
+def pending(state_dir: Path) -> bool:
+    """Whether a wish waits for the daemon."""
+    return (state_dir / FOLDER / REQUEST_FILE).exists()
+
+
+def refuse(state_dir: Path, reason: str) -> None:
+    """Leave word why the last wish cannot be granted; an empty reason takes back what was left before."""
+    path = state_dir / FOLDER / REFUSAL_FILE
+    try:
+        if reason:
+            write_whole(path, reason.encode())
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("cannot change %s: %s", path, error)
+
+
+def refusal(state_dir: Path) -> str:
+    """Why the last wish could not be granted; empty if it could, or is not yet looked at."""
+    try:
+        with (state_dir / FOLDER / REFUSAL_FILE).open("rb") as file:
+            return file.read(MAX_BYTES).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def hold(state_dir: Path, *, held: bool) -> None:

@@ -52,13 +52,14 @@ class Order(Wire):
     """What the fleet, or a technician, wants of this device.
 
     ``revision`` is that of the fleet's last message; ``source`` a folder with a repository, empty for the configured
-    one; ``asked_at`` when a technician asked, who overrules the fleet until it says something new. Without ``wanted``
-    the device keeps what it runs.
+    one; ``back`` says that an older version is meant; ``asked_at`` when a technician asked, who overrules the fleet
+    until it says something new. Without ``wanted`` the device keeps what it runs.
     """
 
     revision: Count = 0
     wanted: Wanted | None = None
     source: Text = ""
+    back: bool = False
     asked_at: Instant | None = None
 
 
@@ -216,6 +217,18 @@ class Slots(Message):
         if self.busy:
             raise ValueError(f"{self.busy.model.version} is under way")
         return _changed(self, update=None, active=to or self.fallback or Slot.FACTORY, fallback=None)
+
+    def gone_back(self, to: Slot | None = None) -> "Slots":
+        """What ran before runs again because somebody wants it, whatever is under way.
+
+        A probation that somebody ends so has failed; an update in an earlier phase is nobody's failure. ``to`` names
+        the slot if another than the fallback is meant.
+        """
+        if self.busy and self.busy.phase is Phase.ACTIVE:
+            back = self.rolled_back("somebody asked for the model before it")
+            return back if to in {None, back.active} else back.went_back(to)
+        idle = self.abandoned() if self.busy else self
+        return idle if idle.active in {to, to or idle.fallback or Slot.FACTORY} else idle.went_back(to)
 
     def without(self, slot: Slot, reason: str) -> "Slots":
         """The package in a slot cannot be used any more: files were lost or altered."""

@@ -37,11 +37,11 @@ class SlotStore:
         """Where a slot's package lies."""
         return self._factory if slot is Slot.FACTORY else self.folder / slot.value
 
-    def read(self) -> Slots:
+    def read(self, *, put_aside: bool = False) -> Slots:
         """The state; that of a new device if nothing was ever written.
 
-        A file that cannot be understood is put aside: then the factory's package runs, and a fleet that wants another
-        one sends it again.
+        With a file that cannot be understood the factory's package runs, and a fleet that wants another one sends it
+        again. ``put_aside`` keeps it under another name, for whoever wants to know; that is for the daemon alone.
 
         Raises:
             StoreError: the file is there and cannot be read.
@@ -57,8 +57,9 @@ class SlotStore:
         try:
             return Slots.model_validate_json(content)
         except ValidationError as error:
-            log.error("%s is damaged and put aside; the configured package runs: %s", path, error)  # noqa: TRY400
-            self._put_aside(path)
+            log.error("%s is damaged; the configured package runs: %s", path, error)  # noqa: TRY400
+            if put_aside:
+                self._put_aside(path)
             return Slots()
 
     def write(self, slots: Slots) -> None:

@@ -16,11 +16,12 @@ from edge.contract.control import Desired, Failure, ModelRef, Phase, Reported, W
 from edge.contract.records import Clock
 from edge.errors import CanopyError, ModelError, StoreError, UpdateError, UpdateRefused, UpdateUnreachable
 from edge.model import Model
+from edge.package import peek
 from edge.settings import DeviceSettings, UpdateSettings
 from edge.sights import Sights
 from edge.update.ledger import Closed, Ledger
 from edge.update.probation import Reading
-from edge.update.request import Request, is_held, take
+from edge.update.request import Request, is_held, refuse, take
 from edge.update.slots import Order, Slot, Slots, Update
 from edge.update.slotstore import SlotStore
 from edge.update.steps import Steps
@@ -153,23 +154,21 @@ class Updater:
             asked, self._asked = self._asked, None
         order = self._ledger.slots.order
         if heard and (order is None or heard.revision != order.revision):
-            self._order(Order(revision=heard.revision, wanted=heard.wanted), roll_back=heard.roll_back)
+            self._order(Order(revision=heard.revision, wanted=heard.wanted, back=heard.roll_back))
         if asked:
             try:
                 self._grant(asked)
             except CanopyError as error:
                 log.error("cannot %s: %s", asked.what, error)  # noqa: TRY400
-                self._ledger.say(reason=f"what was asked for cannot be done: {error}")
-                self._wait(LOOK_EVERY_S)
+                refuse(self._state_dir, str(error))
 
-    def _order(self, order: Order, *, roll_back: bool = False) -> None:
+    def _order(self, order: Order) -> None:
         """Go by ``order`` from now on; an update that it does not want any more is left, unless it measures already."""
         slots, update = self._ledger.slots.ordered(order), self._ledger.slots.busy
-        unwanted = order.wanted is None or (update and update.model != order.wanted.model)
-        if update and update.phase is not Phase.ACTIVE and (unwanted or roll_back):
+        if order.back:
+            slots = self._gone_back(slots, order.wanted)
+        elif update and update.phase is not Phase.ACTIVE and (not order.wanted or update.model != order.wanted.model):
             slots = slots.abandoned()
-        if roll_back and (slots.fallback or slots.active is not Slot.FACTORY):
-            slots = slots.rolled_back("somebody asked for the model before it") if slots.busy else slots.went_back()
         self._retry_at_s = 0.0
         if slots.active is self._ledger.slots.active:
             self._ledger.turn(slots)
@@ -177,30 +176,39 @@ class Updater:
             log.info("going back to slot %s", slots.active.value)
             self._ledger.turn(slots, self._steps.run_active)
 
+    def _gone_back(self, slots: Slots, wanted: Wanted | None) -> Slots:
+        """Back to the model before, or to the one that is named: from the slot that holds it, else as an update."""
+        if wanted is None:
+            return slots.gone_back()
+        holds = {slot: slots.ref(slot, self._factory()) for slot in Slot}
+        there = [slot for slot, ref in holds.items() if ref and ref.digest == wanted.model.digest]
+        if slots.active in there or not there:
+            return slots.abandoned() if slots.busy and slots.busy.phase is not Phase.ACTIVE else slots
+        return slots.gone_back(there[0])
+
     def _grant(self, request: Request) -> None:
+        refuse(self._state_dir, "")
         revision = self._ledger.slots.order.revision if self._ledger.slots.order else 0
         if request.what == "roll_back":
-            self._order(Order(revision=revision, asked_at=request.at), roll_back=True)
+            self._order(Order(revision=revision, back=True, asked_at=request.at))
         elif request.what == "activate":
             self._activate(request, revision)
         else:
             from edge.update.access import open_client, wanted_newest  # noqa: PLC0415 - python-tuf is 15 MB in memory
 
-            name = self._active().name
-            wanted = wanted_newest(
-                open_client(self._limits, self._state_dir, request.source), self._limits.hardware, name
-            )
+            client = open_client(self._limits, self._state_dir, request.source)
+            wanted = wanted_newest(client, self._limits.hardware, self._active().name)
+            active = self._ledger.active
+            if active and active.digest == wanted.model.digest:
+                raise UpdateError(f"{active.name} {active.version} is the newest that is offered, and it measures")
             self._order(Order(revision=revision, wanted=wanted, source=request.source, asked_at=request.at))
 
     def _activate(self, request: Request, revision: int) -> None:
         """Take up what a slot holds: through all tests, but for the factory's package, which needs none."""
         slots = self._ledger.slots
         if request.version is None:
-            if slots.busy and slots.busy.phase is Phase.ACTIVE:
-                raise UpdateError("an update is on probation; roll it back first: canopy model rollback")
-            base = slots.abandoned() if slots.busy else slots
             order = Order(revision=revision, asked_at=request.at)
-            self._ledger.turn(base.ordered(order).went_back(Slot.FACTORY), self._steps.run_active)
+            self._ledger.turn(slots.ordered(order).gone_back(Slot.FACTORY), self._steps.run_active)
             return
         slot = next((slot for slot, ref in slots.held.items() if ref.version == request.version), None)
         if slot is None or slot is slots.active:
@@ -219,7 +227,7 @@ class Updater:
             return
         begun = slots.begun(order, wanted.model, read_clock())
         active = self._ledger.active
-        if active and wanted.model.name == active.name and numbers(wanted.model.version) < numbers(active.version):
+        if active and not order.back and _is_older(wanted.model, active):
             reason = f"{wanted.model.version} is older than {active.version}, which runs; to go back, ask for that"
             self._ledger.turn(begun.refused(Failure.REJECTED, reason, final=True))
         else:
@@ -295,11 +303,18 @@ class Updater:
     def _is_held(self) -> bool:
         return is_held(self._state_dir)
 
+    def _factory(self) -> ModelRef | None:
+        return peek(self._store.path(Slot.FACTORY))
+
     def _active(self) -> ModelRef:
         active = self._ledger.active
         if active is None:
             raise UpdateError("no model runs, so it is not known which is to be updated; see canopy model list")
         return active
+
+
+def _is_older(model: ModelRef, than: ModelRef) -> bool:
+    return model.name == than.name and numbers(model.version) < numbers(than.version)
 
 
 def _is_late(update: Update, now: Clock) -> bool:

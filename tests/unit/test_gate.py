@@ -68,7 +68,7 @@ def test_a_version_that_nobody_should_run_is_refused_for_what_is_wrong_with_it(t
 def test_a_blind_version_whose_golden_frames_show_plants_is_told_by_this_devices_own_pictures(
     tmp_path, active, monkeypatch
 ):
-    monkeypatch.setattr("edge.update.gate._check_golden", lambda trial: None)
+    monkeypatch.setattr("edge.update.gate.check_golden", lambda trial: None)
     with pytest.raises(CandidateRejected, match="no plant in any of the 4 pictures"):
         tried(build_version(tmp_path, "0.0.2", "blind"), active)
 
