@@ -148,6 +148,6 @@ def test_a_device_killed_in_every_phase_always_has_a_slot_that_runs(victim: Vict
         else:
             victim.kill_in(phases[number % 7], rng)
     assert sum(victim.kills.values()) == kills
-    assert all(victim.kills[phase] >= kills // 12 for phase in phases), victim.kills
+    assert all(victim.kills[phase] >= max(1, kills // 20) for phase in phases), victim.kills
     assert victim.finish() in {Phase.CONFIRMED, Phase.ROLLED_BACK}
     assert Phase.REFUSED not in victim.ends
