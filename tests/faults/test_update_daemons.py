@@ -1,7 +1,6 @@
 """Three real daemons, a real fleet service and Mosquitto: a published model reaches all of them, a blind one none."""
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ import yaml
 from edge.package import ModelPackage
 from edge.stored import Selection, StoredRecord, stored_records
 from edge.update.slotstore import SlotStore
-from tests.sim.fleet_service import Service
 from tests.sim.mosquitto import Mosquitto
 from tests.sim.releases import HARDWARE, Releases
 from tests.sim.spine import Command, draw_pictures, wait_for
@@ -73,6 +71,31 @@ class Camera(Command):
         return ModelPackage.open(store.path(store.read().active)).digest
 
 
+class Service(Command):
+    """``canopy-fleet serve`` with the update repository, on the broker that everybody uses."""
+
+    def __init__(self, folder: Path, mqtt_port: int, repository: Path) -> None:
+        self.config, self._ready = folder / "fleet.yaml", folder / "ready.json"
+        tree = {
+            "state_dir": "state",
+            "http": {"port": 0},
+            "mqtt": {"embedded": False, "host": "127.0.0.1", "port": mqtt_port},
+            "updates": {"repository": str(repository)},
+            "rollouts": {"tick_s": 0.2, "settle_s": 1},
+        }
+        folder.mkdir()
+        self.config.write_text(yaml.safe_dump(tree))
+        super().__init__(folder, "fleet", "serve", "--config", self.config, "--ready-file", self._ready)
+
+    def start(self) -> None:
+        super().start()
+        wait_for(self._ready.exists, ENDS_WITHIN_S, lambda: self.log)
+
+    @property
+    def http_port(self) -> int:
+        return int(json.loads(self._ready.read_text())["http_port"])
+
+
 class World:
     """Everything that there is, and the fleet's commands."""
 
@@ -81,12 +104,10 @@ class World:
         self.releases = Releases(folder)
         build_version(folder / "factory", "0.0.1")
         draw_pictures(folder / "pictures", 4_000)
-        more = f"updates: {{repository: {self.releases.folder.path}}}\nrollouts: {{tick_s: 0.2, settle_s: 1}}\n"
-        (folder / "fleet").mkdir()
-        mqtt = f"{{embedded: false, host: 127.0.0.1, port: {mosquitto.port}}}"
-        self.service = Service(folder / "fleet", mqtt, more)
-        port = self.service.start()["http_port"]
-        update = {**UPDATE, "root": str(self.releases.root), "url": f"http://127.0.0.1:{port}/updates/"}
+        self.service = Service(folder / "fleet", mosquitto.port, self.releases.folder.path)
+        self.service.start()
+        url = f"http://127.0.0.1:{self.service.http_port}/updates/"
+        update = {**UPDATE, "root": str(self.releases.root), "url": url}
         self.cameras = [Camera(folder, name, mosquitto.port, update) for name in DEVICES]
         for camera in self.cameras:
             camera.start()
@@ -110,12 +131,12 @@ class World:
         return dict(self.fleet("rollout", "status", rollout, "--devices"))
 
     def log(self) -> str:
-        return "\n".join(f"== {camera.log_file}\n{camera.log}" for camera in self.cameras) + self.service.log()
+        return "\n".join(f"== {camera.log_file}\n{camera.log}" for camera in self.cameras) + self.service.log
 
     def close(self) -> None:
         for camera in self.cameras:
             camera.close()
-        self.service.end(signal.SIGTERM)
+        self.service.close()
 
 
 @pytest.fixture
