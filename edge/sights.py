@@ -1,12 +1,12 @@
 """What the loop has seen lately: pictures with their findings, for whoever must judge another model by them.
 
-The loop hands over references, never copies, and waits for nobody; what is kept is bounded by a number of pictures at
-the network's input size.
+The loop hands over references and waits for nobody; what is kept is copied, without its padding, and bounded by a number
+of pictures at the network's input size.
 """
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,7 @@ class Sights:
             self._seen = Seen(self._seen.pictures + 1, self._seen.with_plants + sight.finding.sees_plants)
             if sight.monotonic_s - self._kept_at_s.get(sight.camera, -np.inf) >= self._every_s:
                 self._kept_at_s[sight.camera] = sight.monotonic_s
-                self._recent.append(sight)
+                self._recent.append(replace(sight, picture=sight.picture.copy()))
             self._due += self._share
             if self._due >= 1:
                 self._due -= 1
