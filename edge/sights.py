@@ -1,7 +1,7 @@
 """What the loop has seen lately: pictures with their findings, for whoever must judge another model by them.
 
-The loop hands over references and waits for nobody; what is kept is copied, without its padding, and bounded by a number
-of pictures at the network's input size.
+The loop hands over references and waits for nobody; what is kept is copied, without its padding, and bounded by a
+number of pictures at the network's input size.
 """
 
 import threading
