@@ -3,7 +3,7 @@
 import os
 
 from edge.contract.manifest import Manifest
-from edge.errors import CaptureError, StoreError
+from edge.errors import CaptureError, ConfigError, StoreError
 from edge.package import ModelPackage
 from edge.settings import DeviceSettings, FolderSource, VideoSource
 
@@ -12,12 +12,15 @@ def check(settings: DeviceSettings) -> Manifest:
     """Look at the files and folders that the settings name; the model's manifest if all is well.
 
     Raises:
+        ConfigError: the root metadata that updates hang on is not there.
         StoreError: the state directory cannot be written to.
         CaptureError: a folder or video is not there.
         ModelError: the model package cannot be used.
     """
     _check_state_dir(settings)
     _check_files(settings)
+    if settings.update and not settings.update.root.is_file():
+        raise ConfigError(f"update.root {settings.update.root} is no file; copy the fleet's 1.root.json there")
     return ModelPackage.open(settings.inference.package).manifest
 
 

@@ -9,10 +9,10 @@ THERMAL = Path("/sys/class/thermal")
 MAX_SENSORS = 32
 
 
-def rss_bytes() -> int | None:
-    """Memory that this process holds now; None where the kernel does not say."""
+def rss_bytes(pid: int | None = None) -> int | None:
+    """Memory that a process, without ``pid`` this one, holds now; None where the kernel does not say."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        pages = int(Path(f"/proc/{pid or 'self'}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")

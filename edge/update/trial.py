@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from edge.errors import CandidateRejected, InferenceFailed
+from edge.health import rss_bytes
 from edge.settings import InferenceSettings
 from edge.sights import Finding
 from edge.update.pipe import Array, receive, send
 
-ROOM_BYTES = 512 * 2**20
+ROOM_BYTES = 256 * 2**20
 """Beyond its budget a trial may take so much more, so that what it takes can be told, and not only that it failed."""
 
+LOOK_EVERY_S = 0.05
 ENDS_WITHIN_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,9 @@ class GoldenResult:
 class Trial:
     """Runs a package's model beside the daemon, never in it. ``close`` ends it.
 
+    What it holds in memory is looked at from outside: a limit on address space would be none for CUDA, which reserves
+    far more than it uses.
+
     Args:
         package: its folder.
         inference: how the daemon would run it.
@@ -50,12 +56,9 @@ class Trial:
         self, package: Path, inference: InferenceSettings, memory_bytes: int, answer_within_s: float = 60.0
     ) -> None:
         self.peak_bytes = 0
-        self._within_s = answer_within_s
-        self._first: dict[str, Any] = {
-            "package": str(package),
-            "inference": inference.model_dump(mode="json"),
-            "limit_bytes": memory_bytes + ROOM_BYTES,
-        }
+        self._within_s, self._most_bytes = answer_within_s, memory_bytes + ROOM_BYTES
+        self._first: dict[str, Any] = {"package": str(package), "inference": inference.model_dump(mode="json")}
+        self._ended_because = ""
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "edge.update.trial_process"],
@@ -100,13 +103,12 @@ class Trial:
             raise CandidateRejected(f"its answer cannot be read: {error}") from error
 
     def _ask(self, question: dict[str, Any], *arrays: Array) -> tuple[dict[str, Any], list[Array]]:
-        late = threading.Event()
         try:
-            with self._killed_after(self._within_s, late):
+            with self._watched():
                 send(cast("BinaryIO", self._process.stdin), question, *arrays)
                 header, found = receive(cast("BinaryIO", self._process.stdout))
         except (OSError, EOFError, ValueError) as error:
-            raise CandidateRejected(self._why_it_ended(late=late.is_set())) from error
+            raise CandidateRejected(self._ended_because or self._how_it_ended()) from error
         except InferenceFailed as error:
             raise CandidateRejected(str(error)) from error
         self.peak_bytes = max(self.peak_bytes, int(header.get("peak_bytes", 0)))
@@ -115,22 +117,29 @@ class Trial:
         return header, found
 
     @contextmanager
-    def _killed_after(self, within_s: float, late: threading.Event) -> Iterator[None]:
-        def kill() -> None:
-            late.set()
-            self._process.kill()
-
-        timer = threading.Timer(within_s, kill)
-        timer.daemon = True
-        timer.start()
+    def _watched(self) -> Iterator[None]:
+        """End the process if it takes too long or too much meanwhile."""
+        answered = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(answered,), name="trial", daemon=True)
+        watch.start()
         try:
             yield
         finally:
-            timer.cancel()
+            answered.set()
+            watch.join()
 
-    def _why_it_ended(self, *, late: bool) -> str:
-        if late:
-            return f"it gave no answer within {self._within_s:.0f} s"
+    def _watch(self, answered: threading.Event) -> None:
+        late_at_s = time.monotonic() + self._within_s
+        while not answered.wait(LOOK_EVERY_S):
+            if time.monotonic() > late_at_s:
+                self._ended_because = f"it gave no answer within {self._within_s:.0f} s"
+            elif (held := rss_bytes(self._process.pid) or 0) > self._most_bytes:
+                self._ended_because = f"it takes too much memory: it was ended at {held >> 20} MiB"
+            if self._ended_because:
+                self._process.kill()
+                return
+
+    def _how_it_ended(self) -> str:
         try:
             code = self._process.wait(ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:

@@ -1,12 +1,12 @@
 """The process in which a model is tried: ``python -m edge.update.trial_process``.
 
-It lowers its own priority, bounds its memory and dies with the daemon, so that a graph which eats the machine or brings
-the runtime down takes nothing with it. It answers questions on stdin until that closes; see ``edge.update.trial``.
+It lowers its own priority, is the first to go when memory runs out, and dies with the daemon, so that a graph which
+eats the machine or brings the runtime down takes nothing with it. It answers questions on stdin until that closes; see
+``edge.update.trial``.
 """
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 import time
@@ -35,6 +35,7 @@ Answer = tuple[dict[str, Any], tuple[Array, ...]]
 
 def main() -> None:
     """Answer questions until nobody asks any more."""
+    _be_modest()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a runtime prints must not land between the answers
     questions = sys.stdin.buffer
@@ -57,11 +58,10 @@ class Subject:
     """The model on trial.
 
     Args:
-        question: the first one; it names the package, the settings and the memory that may be taken.
+        question: the first one; it names the package and the settings.
     """
 
     def __init__(self, question: dict[str, Any]) -> None:
-        _be_modest(int(question["limit_bytes"]))
         settings = InferenceSettings.model_validate(question["inference"])
         self._model = LoadedModel.load(Path(question["package"]), settings)
         self._answers: dict[str, Callable[[dict[str, Any], list[Array]], Answer]] = {
@@ -115,10 +115,9 @@ class Subject:
         return header, (finding.classes, finding.plant.astype(np.uint8))
 
 
-def _be_modest(limit_bytes: int) -> None:
-    """Give way to the camera loop, take no more memory than is allowed, be the first to go, and die with the daemon."""
+def _be_modest() -> None:
+    """Give way to the camera loop, be the first to go when memory runs out, and die with the daemon."""
     os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     with suppress(AttributeError, OSError):

@@ -14,7 +14,15 @@ from contextlib import suppress
 from edge.clock import monotonic_s, read_clock
 from edge.contract.control import Desired, Failure, ModelRef, Phase, Reported, Wanted, numbers
 from edge.contract.records import Clock
-from edge.errors import CanopyError, ModelError, StoreError, UpdateError, UpdateRefused, UpdateUnreachable
+from edge.errors import (
+    CanopyError,
+    ModelError,
+    StoreError,
+    UpdateError,
+    UpdateExpired,
+    UpdateRefused,
+    UpdateUnreachable,
+)
 from edge.model import Model
 from edge.package import peek
 from edge.settings import DeviceSettings, UpdateSettings
@@ -138,7 +146,7 @@ class Updater:
             self._steps.take(update)
         except (Interrupted, Closed, StoreError):
             raise
-        except UpdateUnreachable as error:
+        except (UpdateUnreachable, UpdateExpired) as error:  # nothing was wrong with it yesterday, nor may be tomorrow
             log.info("%s", error)
             self._ledger.say(reason=str(error))
             self._pause(self._limits.retry_after_s)

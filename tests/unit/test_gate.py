@@ -1,5 +1,6 @@
 """The self-test lets a good version pass, and each kind of bad one fails it for its own reason."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from edge.preprocess import fit
 from edge.settings import InferenceSettings, UpdateSettings
 from edge.sights import Finding, Sight
 from edge.update.gate import Passed, self_test
+from edge.update.trial import Trial
 from tests.sim.versions import Flaw, build_version, pot_pictures
 
 LIMITS = UpdateSettings(hardware="cpu", root=Path("root.json"))
@@ -78,7 +80,7 @@ def test_a_slow_version_is_refused(tmp_path, active):
         tried(build_version(tmp_path, "0.0.2"), active, LIMITS.model_copy(update={"latency_ms": 1e-6}))
 
 
-@pytest.mark.parametrize(("allowed_bytes", "reason"), [(600 * 2**20, "too much memory"), (2**26, "alloc|memory")])
+@pytest.mark.parametrize(("allowed_bytes", "reason"), [(850 * 2**20, "MiB at its peak"), (2**26, "it was ended at")])
 def test_a_version_that_eats_memory_is_refused_and_takes_nothing_else_down(tmp_path, active, allowed_bytes, reason):
     limits = LIMITS.model_copy(update={"memory_bytes": allowed_bytes})
     with pytest.raises(CandidateRejected, match=reason):
@@ -110,3 +112,15 @@ def test_without_plants_in_sight_nothing_is_held_against_anybody(tmp_path, activ
     model = ModelRef(name="green", version="0.0.2", digest=ModelPackage.open(folder).digest)
     passed = self_test(folder, model, InferenceSettings(package=folder), LIMITS, bare)
     assert passed.agreement.agreed == 3
+
+
+def test_a_process_that_dies_is_told_by_its_signal(tmp_path):
+    folder = build_version(tmp_path, "0.0.2")
+    trial = Trial(folder, InferenceSettings(package=folder), LIMITS.memory_bytes)
+    try:
+        trial.load()
+        trial._process.send_signal(signal.SIGSEGV)
+        with pytest.raises(CandidateRejected, match="SIGSEGV"):
+            trial.latency_ms(3)
+    finally:
+        trial.close()

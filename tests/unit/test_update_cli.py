@@ -194,3 +194,24 @@ def test_a_device_that_takes_no_updates_says_so(config):
     for words in (("update", "check"), ("update", "now"), ("update", "hold"), ("model", "activate", "factory")):
         refused = canopy(*words, "--config", config)
         assert refused.exit_code == 8, words
+
+
+def test_the_commented_example_is_a_good_one(tmp_path):
+    text = (ROOT / "configs" / "device.yaml").read_text()
+    plain, _, example = text.partition("# update:")
+    example = "\n".join(line.removeprefix("# ") for line in f"# update:{example}".splitlines())
+    path = tmp_path / "device.yaml"
+    path.write_text(plain + example)
+    settings = load_settings(path).update
+    assert settings is not None
+    assert settings.root == tmp_path / "root.json"
+
+
+def test_config_check_misses_the_root(config):
+    tree = yaml.safe_load(config.read_text())
+    tree["update"]["root"] = "nowhere.json"
+    config.write_text(yaml.safe_dump(tree))
+    (config.parent / "pictures").mkdir()
+    missed = canopy("config", "check", "--config", config)
+    assert missed.exit_code == 2
+    assert "1.root.json" in missed.stderr

@@ -97,6 +97,21 @@ def test_the_next_update_goes_into_the_other_slot_and_a_rollback_needs_no_networ
     assert device.updater.reported.fallback is None
 
 
+def test_a_fleet_that_names_the_model_to_go_back_to_gets_that_one_wherever_it_is(device_with, publish):
+    device, first, second, third = device_with(), publish(), publish(), publish()
+    for revision, wanted in enumerate((first, second, third), start=1):
+        device.want(wanted, revision)
+        device.wait_end(revision)
+    device.want(second, 4, roll_back=True)
+    told = device.wait_end(4)
+    assert (told.phase, told.active, version_in_use(device)) == (Phase.CONFIRMED, second.model, second.model.version)
+    staged = [kind for kind, _ in device.events].count(EventKind.MODEL_STAGED)
+    assert staged == 3, "the other slot held it"
+    device.want(first, 5, roll_back=True)
+    told = device.wait_end(5)
+    assert (told.phase, told.active) == (Phase.CONFIRMED, first.model), "no slot held it, so it came as an update"
+
+
 @pytest.mark.parametrize(
     ("flaw", "reason"),
     [("blind", "golden"), ("keen", "disagrees")],
