@@ -25,7 +25,8 @@ import yaml
 from benchmarks.loop import PACKAGE, pictures
 from edge.contract.manifest import MANIFEST_FILE
 from edge.stored import Selection, stored_records
-from tests.sim.releases import HARDWARE, Releases
+from tests.sim.fleet_repository import HARDWARE
+from tests.sim.releases import Releases
 
 VERSION = "99.0.0"
 STOP_ASKED_S = 1.0
@@ -99,9 +100,7 @@ def run(folder: Path, fps: float) -> dict[str, Any]:
     daemon = subprocess.Popen([*canopy, "run", "--config", str(config), "--json"], stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(IDLE_S)
-        subprocess.run(
-            [*canopy, "update", "import", str(folder / "repository" / "public"), "-c", str(config)], check=True
-        )
+        subprocess.run([*canopy, "update", "import", str(folder / "updates" / "public"), "-c", str(config)], check=True)
         give_up_at_s = time.monotonic() + WAITS_S
         while "model_confirmed" not in moments(state):
             if time.monotonic() > give_up_at_s or "model_refused" in moments(state):

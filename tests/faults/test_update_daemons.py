@@ -13,8 +13,9 @@ import yaml
 from edge.package import ModelPackage
 from edge.stored import Selection, StoredRecord, stored_records
 from edge.update.slotstore import SlotStore
+from tests.sim.fleet_repository import HARDWARE
 from tests.sim.mosquitto import Mosquitto
-from tests.sim.releases import HARDWARE, Releases
+from tests.sim.releases import Releases
 from tests.sim.spine import Command, draw_pictures, wait_for
 from tests.sim.versions import build_version
 

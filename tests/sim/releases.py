@@ -1,38 +1,32 @@
-"""A real update repository in a folder, with all of its keys, as the fleet's commands make it."""
+"""Packages in a real update repository, and the orders that a fleet would give to have them installed."""
 
-from datetime import datetime, timezone
 from pathlib import Path
 
 from edge.archive import pack
 from edge.contract.control import ModelRef, Wanted
 from edge.package import ModelPackage
-from fleet.repository.folder import Policy, RepositoryFolder
-from fleet.repository.issue import put_in_force
-from fleet.repository.keys import make_key
+from fleet.repository.folder import RepositoryFolder
 from fleet.repository.package import read_package
 from fleet.repository.publish import publish
-from fleet.repository.ring import KeyRing
-from fleet.repository.roles import add_key, begin
+from fleet.repository.roles import add_key
+from tests.sim.fleet_repository import HARDWARE, FleetRepository, now
 
-HARDWARE = "cpu"
 OTHER_HARDWARE = "orin"
 
 
 class Releases:
-    """Publishes packages for ``HARDWARE``; ``public`` is what a device may see, ``root`` what it is born with."""
+    """Publishes packages for two kinds of hardware; ``public`` is what devices see, ``root`` what they are given."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = RepositoryFolder(folder / "repository")
-        self._scratch = folder
-        now = datetime.now(timezone.utc)
-        keys = {role: [make_key(folder / "keys" / role, "")] for role in ("root", "targets", "snapshot", "timestamp")}
-        given = [key for each in keys.values() for key in each]
-        change = begin(self.folder, keys, {}, Policy(), now)
-        for hardware in (HARDWARE, OTHER_HARDWARE):
-            add_key(self.folder, change, hardware, make_key(folder / "keys" / hardware, ""), None)
-        self._ring = KeyRing.of(self.folder, given, lambda _: "")
-        change.sign(self._ring)
-        put_in_force(self.folder, change, self._ring, now)
+        self._made = FleetRepository(folder).ready()
+        change = self._made.change()
+        add_key(self.folder, change, OTHER_HARDWARE, self._made.key("other"), None)
+        change.keep()
+        self._made.sign("dora")
+
+    @property
+    def folder(self) -> RepositoryFolder:
+        return self._made.folder
 
     @property
     def public(self) -> Path:
@@ -45,10 +39,9 @@ class Releases:
     def publish(self, package: Path, hardware: str = HARDWARE) -> Wanted:
         """Sign and offer a package folder; what a fleet would order to have it installed."""
         opened = ModelPackage.open(package)
-        zipped = self._scratch / f"{opened.manifest.version}.zip"
+        zipped = self._made.path / f"{opened.manifest.version}.zip"
         pack(opened, zipped)
-        ring = KeyRing.of(self.folder, (), lambda _: "")
-        published = publish(self.folder, read_package(zipped), hardware, ring, datetime.now(timezone.utc))
+        published = publish(self.folder, read_package(zipped), hardware, self._made.ring(), now())
         return Wanted(model=opened.ref, target=published.target)
 
 

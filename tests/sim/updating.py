@@ -20,7 +20,7 @@ from edge.update.probation import Reading
 from edge.update.request import is_held
 from edge.update.slotstore import SlotStore
 from edge.update.updater import Updater
-from tests.sim.releases import HARDWARE
+from tests.sim.fleet_repository import HARDWARE
 from tests.sim.versions import pot_pictures
 
 QUICK: dict[str, Any] = {

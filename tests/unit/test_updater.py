@@ -11,6 +11,7 @@ from edge.contract.records import EventKind
 from edge.update import steps
 from edge.update.request import Request, ask, hold
 from edge.update.slots import Slot
+from tests.sim.fleet_repository import HARDWARE
 from tests.sim.http import serve
 from tests.sim.pictures import soil
 from tests.sim.releases import OTHER_HARDWARE, Releases, wanted_of
@@ -44,7 +45,7 @@ def url(releases: Releases) -> Iterator[str]:
 def publish(world: Path, releases: Releases) -> Callable:
     versions = iter(range(2, 1000))
 
-    def make(flaw: Flaw | None = None, hardware: str = "cpu"):
+    def make(flaw: Flaw | None = None, hardware: str = HARDWARE):
         version = f"0.0.{next(versions)}"
         return releases.publish(build_version(world / version, version, flaw), hardware)
 
@@ -134,7 +135,7 @@ def test_what_is_for_other_hardware_is_refused(device_with, publish):
     device.want(wanted, 1)
     told = device.wait_end(1)
     assert told.phase is Phase.REFUSED
-    assert "is for orin, this device is cpu" in told.reason
+    assert "is for orin, this device is onnx-cpu" in told.reason
 
 
 def test_an_older_version_is_refused_at_once(device_with, publish):
@@ -230,7 +231,7 @@ def test_a_stick_carries_the_same_update(device_with, publish, releases):
 def test_a_stick_that_was_tampered_with_changes_nothing(device_with, publish, releases, tmp_path):
     wanted = publish()
     shutil.copytree(releases.public, tmp_path / "usb")
-    package = next((tmp_path / "usb" / "targets" / "cpu").glob(f"*{wanted.model.version}.zip"))
+    package = next((tmp_path / "usb" / "targets" / HARDWARE).glob(f"*{wanted.model.version}.zip"))
     content = bytearray(package.read_bytes())
     content[len(content) // 2] ^= 1
     package.write_bytes(content)
