@@ -213,6 +213,7 @@ class Device:
             model_version=loaded.manifest.version if loaded else None,
             model=loaded.package.digest if loaded else None,
             cameras=tuple(camera.name for camera in self._cameras),
+            camera_kinds=tuple(sorted({camera.source.kind for camera in self._settings.cameras})),
         )
 
     def _health(self) -> Health:

@@ -1,25 +1,33 @@
 """``canopy-fleet``: run the service, or ask its store.
 
-Exit codes: 0 done; 1 anything else of Canopy's own; 2 the configuration or the command line; 5 the store; 6 the broker;
-7 a port is taken; 8 the update repository.
+Exit codes: 0 done; 1 anything else of Canopy's own; 2 the configuration, a plan or the command line; 3 no such rollout,
+model or device; 4 it is in no state for that; 5 the store or the audit log; 6 the broker; 7 a port is taken;
+8 the update repository.
 """
 # ruff: noqa: PLC0415 - the web server, the database and the broker are imported by the commands that use them
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fleet import audit_cli, device_cli, model_cli, rollout_cli
 from fleet.repo_cli import repo_app
-from fleet.terminal import errors_told, print_json, print_table
+from fleet.terminal import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    errors_told,
+    print_json,
+    print_table,
+    reading,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from fleet.service import Addresses
-    from fleet.settings import FleetSettings
 
 app = typer.Typer(
     help="Receives, keeps and shows what Canopy devices measure.",
@@ -28,11 +36,12 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at a configuration file.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-app.add_typer(repo_app, name="repo")
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="The service's YAML file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="For programs: one JSON document.")]
-DEFAULT_CONFIG = Path("configs/fleet.yaml")
+app.add_typer(repo_app, name="repo")
+app.add_typer(rollout_cli.app, name="rollout")
+app.add_typer(model_cli.app, name="model")
+app.add_typer(device_cli.app, name="device")
+app.add_typer(audit_cli.app, name="audit")
 
 
 def _version(wanted: bool) -> None:
@@ -62,7 +71,7 @@ def serve(
         from fleet.service import serve as run
         from fleet.service import write_ready_file
 
-        settings = _settings(config)
+        settings = settings_of(config)
         if port is not None:
             settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": port})})
 
@@ -81,7 +90,7 @@ def devices(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) 
     with errors_told():
         from fleet import views
 
-        with _reading(config) as connection:
+        with reading(config) as connection:
             found = views.list_devices(connection)
         if as_json:
             print_json(found)
@@ -100,7 +109,7 @@ def completeness(
     with errors_told():
         from fleet import views
 
-        with _reading(config) as connection:
+        with reading(config) as connection:
             found = [
                 (device["site"], device["device"], hour)
                 for device in views.list_devices(connection)
@@ -122,27 +131,9 @@ def completeness(
 def check(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Say whether a configuration file can be used, and what is wrong with it if not."""
     with errors_told():
-        settings = _settings(config)
+        settings = settings_of(config)
         broker = "embedded broker" if settings.mqtt.embedded else "broker"
         typer.echo(f"{config} is good: {broker} at {settings.mqtt.host}:{settings.mqtt.port}")
-
-
-@contextmanager
-def _reading(config: Path) -> Iterator[Any]:
-    from fleet.store import Store
-
-    store = Store(_settings(config).database_url)
-    try:
-        with store.reading() as connection:
-            yield connection
-    finally:
-        store.close()
-
-
-def _settings(config: Path) -> "FleetSettings":
-    from fleet.settings import load_settings
-
-    return load_settings(config)
 
 
 def _state(device: dict[str, Any]) -> str:

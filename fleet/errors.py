@@ -4,9 +4,13 @@
 
     FleetError                     1
     ├── ConfigError                2   the configuration cannot be used
+    ├── PlanError                  2   a rollout's plan, or what was asked for with it, makes no sense
+    ├── NotFound                   3   no such rollout, model or device
+    ├── NotPossible                4   it exists, and as things stand this cannot be done with it
     ├── StoreError                 5
     │   ├── StoreUnavailable       5   busy, full or gone for now; trying again may help
-    │   └── StoreUnusable          5   damaged, or written by another release
+    │   ├── StoreUnusable          5   damaged, or written by another release
+    │   └── AuditBroken            5   the audit log is not what was written
     ├── BrokerError                6   the broker cannot be started or used as configured
     ├── PortTaken                  7   somebody else listens there
     └── RepositoryError            8   the update repository cannot be changed like that
@@ -30,6 +34,24 @@ class ConfigError(FleetError):
     exit_code = 2
 
 
+class PlanError(FleetError):
+    """A rollout's plan, or what was asked for with it, makes no sense."""
+
+    exit_code = 2
+
+
+class NotFound(FleetError):
+    """No such rollout, model or device."""
+
+    exit_code = 3
+
+
+class NotPossible(FleetError):
+    """It exists, and as things stand this cannot be done with it."""
+
+    exit_code = 4
+
+
 class StoreError(FleetError):
     """Something about the fleet's database."""
 
@@ -42,6 +64,10 @@ class StoreUnavailable(StoreError):
 
 class StoreUnusable(StoreError):
     """The database is damaged, or another release wrote it."""
+
+
+class AuditBroken(StoreError):
+    """The audit log is not what was written: an entry was altered, removed or put in."""
 
 
 class BrokerError(FleetError):

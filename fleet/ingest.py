@@ -24,7 +24,7 @@ from fleet.store import Store
 
 log = logging.getLogger(__name__)
 
-SUBSCRIBED = (topics.OBS, topics.EVENT, topics.STATE, topics.INFO, topics.HEALTH)
+SUBSCRIBED = (topics.OBS, topics.EVENT, topics.STATE, topics.INFO, topics.HEALTH, topics.REPORTED)
 
 MAX_PACKET_BYTES = 2 * 2**20
 """Larger packets stay with the broker: twice what the largest channel allows, so that a little too much is seen."""
@@ -88,6 +88,16 @@ class Ingest:
     def connected(self) -> bool:
         """Whether messages can arrive."""
         return self._subscribed.is_set()
+
+    @property
+    def session(self) -> int:
+        """Counts connections: a new one may be to a broker that retains nothing."""
+        return self._session
+
+    def publish(self, address: topics.Address, payload: bytes) -> None:
+        """Tell a device. Without a connection nothing is queued: whoever tells does so again in the next session."""
+        if self._client.is_connected():
+            self._client.publish(str(address), payload, address.channel.qos, address.channel.retain)
 
     @property
     def writing(self) -> bool:
@@ -199,11 +209,10 @@ class Ingest:
         return watermarks
 
     def _tell(self, watermarks: list[Watermark]) -> None:
-        """Without a connection nothing is queued: the next one begins with every watermark."""
-        for mark in watermarks if self._client.is_connected() else ():
-            topic = str(topics.Address(mark.site, mark.device, topics.ACK))
+        """The next connection begins with every watermark, so one that is not sent is no loss."""
+        for mark in watermarks:
             payload = messages.Ack(epoch=mark.epoch, seq=mark.seq).encode()
-            self._client.publish(topic, payload, qos=topics.ACK.qos, retain=topics.ACK.retain)
+            self.publish(topics.Address(mark.site, mark.device, topics.ACK), payload)
 
 
 def _client(settings: MqttSettings) -> mqtt.Client:

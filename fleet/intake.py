@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from edge.contract import topics
+from edge.contract.control import Desired
 from edge.contract.message import Message
 from edge.contract.messages import Ack, ObservationBatch
 from edge.contract.records import ObservationEntry
@@ -44,8 +45,8 @@ def read(topic: str, payload: bytes, *, retained: bool = False) -> Letter | Reje
 
 def _check(address: topics.Address, message: Message) -> None:
     """What the payload's type alone does not promise."""
-    if isinstance(message, Ack):
-        raise ValueError("acknowledgements come from the fleet, not to it")  # noqa: TRY004 - the topic is wrong
+    if isinstance(message, (Ack, Desired)):
+        raise ValueError("the fleet says this, it is not told it")  # noqa: TRY004 - the topic is wrong
     if isinstance(message, ObservationBatch):
         for entry in message.items:
             _check_observation(entry, str(address.camera))

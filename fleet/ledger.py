@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from edge.contract.control import Reported
 from edge.contract.message import Message
 from edge.contract.messages import EventBatch, Health, Info, ObservationBatch, State
 from edge.contract.records import EventEntry, EventKind, ObservationEntry
-from fleet import schema
+from fleet import schema, statements
 from fleet.account import Admission, admit, doubtful
 from fleet.intake import HEAD_BYTES, Letter, Reject
 from fleet.rows import Row, event_row, hour_of, observation_row
@@ -56,6 +56,7 @@ class _Device:
     """What came for one device."""
 
     status: Row = field(default_factory=dict)
+    reported: Reported | None = None
     streams: dict[str, _Post] = field(default_factory=lambda: defaultdict(_Post))
 
 
@@ -64,6 +65,8 @@ def file_letters(connection: Connection, letters: Iterable[Letter], now: datetim
     watermarks = []
     for (site, device), post in _sorted(letters, now).items():
         device_id = _device_id(connection, site, device, post.status, now)
+        if post.reported is not None:
+            _file_reported(connection, device_id, post.reported, now)
         for epoch, stream_post in post.streams.items():
             watermark = _file_stream(connection, device_id, epoch, stream_post, now)
             if stream_post.acknowledged:
@@ -88,7 +91,7 @@ def file_rejects(connection: Connection, rejects: Iterable[Reject], now: datetim
         {"topic": key[0], "reason": key[1], "head": heads[key], "count": count, "last_at": now}
         for key, count in counted.items()
     ]
-    statement = _upsert(connection, table)
+    statement = statements.insert(connection, table)
     added = {
         "count": table.c.count + statement.excluded.count,
         "head": statement.excluded.head,
@@ -119,7 +122,9 @@ def _status(message: Message, now: datetime, *, live: bool) -> Row:
 
 
 def _sort_records(device: _Device, message: Message) -> None:
-    if isinstance(message, Health):
+    if isinstance(message, Reported):
+        device.reported = message
+    elif isinstance(message, Health):
         post = device.streams[message.epoch]
         post.announced_seq = max(post.announced_seq, message.last_seq)
     elif isinstance(message, ObservationBatch):
@@ -136,11 +141,17 @@ def _sort_records(device: _Device, message: Message) -> None:
 def _device_id(connection: Connection, site: str, device: str, status: Row, now: datetime) -> int:
     table = schema.devices
     new = {"site": site, "device": device, "first_seen": now, "last_seen": now, "online": False}
-    _write(connection, _upsert(connection, table).on_conflict_do_nothing(), [new])
+    _write(connection, statements.insert(connection, table).on_conflict_do_nothing(), [new])
     here = and_(table.c.site == site, table.c.device == device)
     if status:
         connection.execute(update(table).where(here).values(**status))
     return int(connection.execute(select(table.c.id).where(here)).scalar_one())
+
+
+def _file_reported(connection: Connection, device_id: int, reported: Reported, now: datetime) -> None:
+    payload = reported.model_dump_json(by_alias=True)
+    row = {"device_id": device_id, "revision": reported.revision, "payload": payload, "received_at": now}
+    statements.replace_rows(connection, schema.reported, [row])
 
 
 def _file_stream(connection: Connection, device_id: int, epoch: str, post: _Post, now: datetime) -> int:
@@ -169,7 +180,7 @@ def _stream(connection: Connection, device_id: int, epoch: str, now: datetime) -
     """The stream's row, held against other writers until the commit (SQLite has one writer anyway)."""
     table = schema.streams
     new = {"device_id": device_id, "epoch": epoch, "first_seen": now, "last_seen": now}
-    _write(connection, _upsert(connection, table).on_conflict_do_nothing(), [new])
+    _write(connection, statements.insert(connection, table).on_conflict_do_nothing(), [new])
     here = and_(table.c.device_id == device_id, table.c.epoch == epoch)
     return connection.execute(select(table).where(here).with_for_update()).one()
 
@@ -218,7 +229,7 @@ def _file_records(
         (schema.events, happened + gap_events),
         (schema.gaps, gap_rows),
     ):
-        _write(connection, _upsert(connection, table).on_conflict_do_nothing(), rows)
+        _write(connection, statements.insert(connection, table).on_conflict_do_nothing(), rows)
     _replace_spans(connection, stream_id, admission)
     _count_hours(connection, stream_id, observations, happened)
     _move_plots(connection, device_id, observations)
@@ -243,7 +254,7 @@ def _count_hours(connection: Connection, stream_id: int, observations: Sequence[
     moments += [row["happened_at"] if row["clock_ok"] else row["received_at"] for row in events]
     counted = Counter(map(hour_of, moments))
     rows = [{"stream_id": stream_id, "hour": hour, "received": count} for hour, count in counted.items()]
-    statement = _upsert(connection, schema.hours)
+    statement = statements.insert(connection, schema.hours)
     total = schema.hours.c.received + statement.excluded.received
     _write(
         connection,
@@ -263,17 +274,12 @@ def _move_plots(connection: Connection, device_id: int, observations: Sequence[R
         {"device_id": device_id, "camera": camera, "plot": plot, "stream_id": row["stream_id"], "seq": row["seq"]}
         for (camera, plot), row in newest.items()
     ]
-    table, statement = schema.plots, _upsert(connection, schema.plots)
+    table, statement = schema.plots, statements.insert(connection, schema.plots)
     new = statement.excluded
     later = or_(new.stream_id > table.c.stream_id, and_(new.stream_id == table.c.stream_id, new.seq > table.c.seq))
     moved = {"stream_id": new.stream_id, "seq": new.seq}
     keys = ["device_id", "camera", "plot"]
     _write(connection, statement.on_conflict_do_update(index_elements=keys, set_=moved, where=later), rows)
-
-
-def _upsert(connection: Connection, table: Any) -> Any:
-    """An insert that knows ``on conflict``; each dialect has its own."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def _write(connection: Connection, statement: Any, rows: Sequence[Row]) -> None:

@@ -17,6 +17,7 @@ import uvicorn
 from fleet.broker import EmbeddedBroker
 from fleet.errors import PortTaken
 from fleet.ingest import MAX_PACKET_BYTES, Ingest
+from fleet.rollouts import Rollouts
 from fleet.settings import FleetSettings, HttpSettings, MqttSettings
 from fleet.store import Store
 from fleet.web import create_app
@@ -66,6 +67,9 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         ingest.start()
         if not ingest.wait_subscribed(_SUBSCRIBES_WITHIN_S):
             log.warning("no broker answers at %s:%s yet; trying again", settings.mqtt.host, mqtt_port)
+        rollouts = Rollouts(store, ingest, settings.rollouts)
+        parts.callback(rollouts.stop, _STOPS_WITHIN_S)
+        rollouts.start()
         parts.enter_context(serve_web(store, ingest, http_socket))
         http_port = http_socket.getsockname()[1]
         ready(Addresses(settings.http.host, http_port, settings.mqtt.host, mqtt_port))

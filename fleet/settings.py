@@ -73,6 +73,19 @@ class HttpSettings(Settings):
     port: Port = 8080
 
 
+class RolloutSettings(Settings):
+    """How often the service looks at its rollouts, and how long after a connection it waits for what is retained."""
+
+    tick_s: Annotated[float, Field(ge=0.05, le=60)] = 2.0
+    settle_s: Annotated[float, Field(ge=0, le=600)] = 5.0
+
+
+class UpdateSettings(Settings):
+    """The update repository, which the service hands out below ``/updates/`` if it is set: a folder, or nothing."""
+
+    repository: Path | None = None
+
+
 class FleetSettings(Settings):
     """Everything the fleet service needs to know."""
 
@@ -81,6 +94,8 @@ class FleetSettings(Settings):
     """SQLAlchemy URL, as ``postgresql+psycopg://canopy@db/canopy``; absent: SQLite in ``state_dir``."""
     mqtt: MqttSettings = MqttSettings()
     http: HttpSettings = HttpSettings()
+    rollouts: RolloutSettings = RolloutSettings()
+    updates: UpdateSettings = UpdateSettings()
 
     @property
     def database_url(self) -> str:

@@ -107,6 +107,16 @@ class Store:
         with _mapped(), self._engine.connect() as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction: all of it is on disk once the block ends, or nothing if it raises.
+
+        Raises:
+            StoreError: nothing is written.
+        """
+        with _mapped(), self._begin() as connection:
+            yield connection
+
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()

@@ -96,7 +96,9 @@ class Wanted(Wire):
 class Desired(Message):
     """Fleet → device. ``revision`` rises with every change; without ``wanted`` the device keeps what it runs.
 
-    ``roll_back`` asks for the model before the one in force, from the other slot, without a download.
+    ``roll_back`` asks for the model before the one in force, from the other slot, without a download. Together with
+    ``wanted`` it names that model: a device that runs it already has nothing to do, one that holds it in the other slot
+    or from the factory takes it from there, and any other takes it up as an update.
     """
 
     revision: Count

@@ -57,6 +57,7 @@ class Info(Message):
     model_version: Label | None = None
     model: Digest | None = None
     cameras: Annotated[tuple[Name, ...], Field(max_length=64)] = ()
+    camera_kinds: Annotated[tuple[Name, ...], Field(max_length=64)] = ()
 
 
 class Health(Message):

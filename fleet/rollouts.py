@@ -1,0 +1,119 @@
+"""Carries rollouts out: looks, commits what follows, then tells the devices. The store is the only memory.
+
+One thread looks at every rollout that can still change. What devices are told is in the store before it is published,
+so a service that is killed in between publishes it after its restart; and a broker that lost what it retained gets all
+of it again with the next connection. While the broker is away nothing is decided: silence is no answer.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from sqlalchemy import select
+
+from edge.contract import topics
+from fleet import audit, schema
+from fleet.errors import FleetError
+from fleet.ingest import Ingest
+from fleet.rollout import Order, Rollout, State, advance, unsettled
+from fleet.rollout_rows import open_rollouts, read_facts, read_rollout, save_orders, save_rollout
+from fleet.settings import RolloutSettings
+from fleet.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class Rollouts:
+    """The thread that carries rollouts out."""
+
+    def __init__(self, store: Store, ingest: Ingest, settings: RolloutSettings) -> None:
+        self._store, self._ingest, self._settings = store, ingest, settings
+        self._stopping = threading.Event()
+        self._session = 0
+        self._looks_from = 0.0
+        self._failed = False
+        self._thread = threading.Thread(target=self._look_until_stopped, name="rollouts", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 1.0) -> None:
+        """Finish the transaction under way."""
+        self._stopping.set()
+        self._thread.join(timeout_s)
+
+    def _look_until_stopped(self) -> None:
+        while not self._stopping.wait(self._settings.tick_s):
+            try:
+                self._look()
+                self._failed = False
+            except Exception as error:
+                if not self._failed:
+                    log.log(
+                        logging.ERROR, "rollouts stand still, trying again: %s", error,
+                        exc_info=not isinstance(error, FleetError),
+                    )  # fmt: skip
+                self._failed = True
+
+    def _look(self) -> None:
+        if not self._ingest.connected:
+            return
+        session = self._ingest.session
+        if session != self._session:
+            self._tell_all()
+            self._session = session
+            self._looks_from = time.monotonic() + self._settings.settle_s
+        if time.monotonic() < self._looks_from:
+            return  # the broker still sends what it retained: who is there is not known yet
+        with self._store.reading() as connection:
+            names = open_rollouts(connection)
+        for name in names:
+            self._tell(self._advance(name))
+
+    def _advance(self, name: str) -> Sequence[Order]:
+        now = datetime.now(timezone.utc)
+        with self._store.writing() as connection:
+            before = read_rollout(connection, name, lock=True)
+            if before is None:
+                return ()
+            fleet = read_facts(connection)
+            step = advance(before, fleet, now)
+            save_orders(connection, name, step.orders, now)
+            still_open = bool(step.orders) or unsettled(step.rollout, fleet)
+            save_rollout(connection, before, step.rollout, now, still_open=still_open)
+            for action, detail in _news(before, step.rollout):
+                audit.record(connection, audit.SERVICE, action, name, before.arms[0].model.digest, **detail)
+                log.info("%s %s: %s", action, name, detail)
+        return step.orders
+
+    def _tell(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            self._publish(order.device, order.desired.encode())
+
+    def _tell_all(self) -> None:
+        """Publish everything that devices were told: the broker may have lost what it retained."""
+        devices, told = schema.devices, schema.desired
+        query = select(devices.c.site, devices.c.device, told.c.payload).join_from(devices, told)
+        with self._store.reading() as connection:
+            rows = connection.execute(query).all()
+        for row in rows:
+            desired = topics.DESIRED.payload.model_validate(row.payload)
+            self._publish(f"{row.site}/{row.device}", desired.encode())
+
+    def _publish(self, device: str, payload: bytes) -> None:
+        site, _, name = device.partition("/")
+        self._ingest.publish(topics.Address(site, name, topics.DESIRED), payload)
+
+
+def _news(before: Rollout, after: Rollout) -> list[tuple[str, dict[str, object]]]:
+    """What the service did by itself, for the audit log."""
+    if after.state is not before.state and after.state is State.HALTED:
+        return [("rollout halt", {"reason": after.reason, "wave": after.wave + 1})]
+    if after.state is not before.state and after.state is State.DONE:
+        return [("rollout done", {})]
+    if after.wave != before.wave:
+        return [("rollout wave", {"wave": after.wave + 1, "devices": len(after.members(after.wave))})]
+    return []
