@@ -1,11 +1,7 @@
 """``canopy-fleet serve`` is killed at any moment: nothing that it acknowledged is lost, nothing is stored twice."""
 
-import json
 import random
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,50 +12,10 @@ from sqlalchemy import func, select
 from fleet import schema
 from fleet.store import Store
 from tests.sim.fleet_device import FleetDevice
+from tests.sim.fleet_service import STARTS_WITHIN_S, Service
 
 ROUNDS = 10
 TOTAL = 4_000
-STARTS_WITHIN_S = 30.0
-
-
-class Service:
-    """The real command in a process of its own."""
-
-    def __init__(self, folder: Path, mqtt: str) -> None:
-        self._folder = folder
-        self.ready = folder / "ready.json"
-        config = folder / "fleet.yaml"
-        config.write_text(f"state_dir: state\nhttp: {{port: 0}}\nmqtt: {mqtt}\n")
-        self._command = [
-            sys.executable,
-            "-W",
-            "error::ResourceWarning",
-            "-m",
-            "fleet",
-            "serve",
-            "--config",
-            str(config),
-        ]
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> dict[str, int]:
-        self.ready.unlink(missing_ok=True)
-        with (self._folder / "log").open("ab") as log:
-            self.process = subprocess.Popen([*self._command, "--ready-file", str(self.ready)], stdout=log, stderr=log)
-        deadline = time.monotonic() + STARTS_WITHIN_S
-        while not self.ready.exists():
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.02)
-        return dict(json.loads(self.ready.read_text()))
-
-    def end(self, how: signal.Signals) -> int:
-        assert self.process
-        self.process.send_signal(how)
-        return self.process.wait(timeout=15)
-
-    def log(self) -> str:
-        return (self._folder / "log").read_text()
 
 
 @pytest.fixture

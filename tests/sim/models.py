@@ -1,0 +1,27 @@
+"""Packages that exist by their manifests alone: enough for a fleet, which never opens a network."""
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+
+from edge.contract.manifest import MANIFEST_FILE, Manifest
+from fleet.registry import Package
+
+GOLDEN = Path(__file__).parents[1] / "contract" / "golden" / "manifest.json"
+
+
+def manifest_bytes(version: str, name: str = "rosette") -> bytes:
+    return json.dumps(json.loads(GOLDEN.read_text()) | {"name": name, "version": version}).encode()
+
+
+def package(version: str, name: str = "rosette") -> Package:
+    content = manifest_bytes(version, name)
+    return Package(Manifest.model_validate_json(content), f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+
+def zipped(folder: Path, version: str, name: str = "rosette") -> Path:
+    path = folder / f"{name}-{version}.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(MANIFEST_FILE, manifest_bytes(version, name))
+    return path

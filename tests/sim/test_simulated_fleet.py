@@ -1,0 +1,185 @@
+"""A fleet of update clients, the real service and a real Mosquitto: what rollouts promise, proved end to end."""
+
+import asyncio
+import json
+import random
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from edge.contract.control import Failure
+from fleet import audit, rollout_views
+from fleet.cli import app
+from fleet.registry import register
+from fleet.rollout_rows import read_facts
+from fleet.store import Store
+from tests.sim.fleet_of_updaters import Defects, Mix, Updaters, dump, until
+from tests.sim.fleet_service import Service
+from tests.sim.models import package
+from tests.sim.mosquitto import Mosquitto
+
+RUN = CliRunner()
+OLD, NEW = package("1.0.0"), package("1.1.0")
+QUICK = "rollouts: {tick_s: 0.2, settle_s: 0.5}\n"
+THIRTY = (Mix("cpu", "rtsp", 12), Mix("orin", "csi", 9), Mix("x86", "v4l2", 9))
+TWO_HUNDRED = (Mix("cpu", "rtsp", 80), Mix("orin", "csi", 60), Mix("x86", "v4l2", 40), Mix("x86", "rtsp", 20))
+BAD_ON_ORIN = {("orin", "1.1.0"): Failure.ROLLED_BACK}
+REFUSED_BY_ORIN = {("orin", "1.1.0"): Failure.REJECTED}
+
+SIZES = [pytest.param(THIRTY, 30.0, id="30"), pytest.param(TWO_HUNDRED, 60.0, id="200", marks=pytest.mark.slow)]
+
+
+class Scene:
+    """The service, its broker, its store and its devices, as a test drives them."""
+
+    def __init__(self, folder: Path, broker: Mosquitto, mixes: tuple[Mix, ...], defects: Defects, **how: Any) -> None:
+        self.broker = broker
+        self.service = Service(folder, f"{{embedded: false, port: {broker.port}}}", QUICK)
+        self.service.start()
+        self.store = Store(f"sqlite:///{folder / 'state' / 'fleet.sqlite'}")
+        with self.store.writing() as connection:
+            for model in (OLD, NEW):
+                register(connection, model, "test")
+        self.fleet = Updaters(folder / "devices", broker.port, mixes, OLD.ref, defects, **how)
+
+    async def begin(self, *options: str) -> dict[str, Any]:
+        """Boot every device and create the rollout ``r``, by the real command line."""
+        await self.fleet.boot()
+        assert await until(lambda: self.known() == len(self.fleet.all), 30), self.service.log()
+        words = ["rollout", "create", "rosette-1.1.0", "--id", "r", "--soak", "0", "--json", *options]
+        done = RUN.invoke(app, [*words, "--config", str(self.service.config)])
+        assert done.exit_code == 0, done.output
+        return dict(json.loads(done.stdout))
+
+    def rollout(self) -> dict[str, Any]:
+        with self.store.reading() as connection:
+            return rollout_views.rollout(connection, "r")
+
+    def known(self) -> int:
+        """Devices whose report has been filed."""
+        with self.store.reading() as connection:
+            return len(read_facts(connection))
+
+    def state(self) -> str:
+        """The rollout's, once no device is on its way."""
+        found = self.rollout()
+        under_way = sum(found["counts"][standing] for standing in ("offered", "under_way", "returning"))
+        return "under way" if under_way else str(found["state"])
+
+    def told(self) -> str:
+        return f"{self.rollout()['says']}\n{dump(self.fleet.all)}\n{self.service.log()}"
+
+    def close(self) -> None:
+        self.store.close()
+        if self.service.process and self.service.process.poll() is None:
+            self.service.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def staged(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Callable[..., Scene]]:
+    scenes: list[Scene] = []
+
+    def build(mixes: tuple[Mix, ...], defects: Defects, **how: Any) -> Scene:
+        scenes.append(Scene(tmp_path, mosquitto, mixes, defects, **how))
+        return scenes[-1]
+
+    yield build
+    for scene in scenes:
+        scene.close()
+
+
+@pytest.mark.parametrize(("mixes", "within_s"), SIZES)
+def test_a_good_release_reaches_all_through_three_waves(staged, mixes, within_s: float) -> None:
+    scene = staged(mixes, {})
+
+    async def play() -> None:
+        made = await scene.begin("--waves", "5,25,100")
+        exposed: set[int] = set()
+        done = await until(lambda: exposed.add(len(scene.fleet.exposed(NEW.ref))) or scene.state() == "done", within_s)
+        await scene.fleet.cut_power()
+        assert done, scene.told()
+        waves = [wave["devices"] for wave in made["waves"]]
+        assert (len(waves), sum(waves)) == (3, len(scene.fleet.all))
+        assert max(size for size in exposed if size < len(scene.fleet.all)) >= waves[0]
+
+    asyncio.run(play())
+    assert len(scene.fleet.on(NEW.ref)) == len(scene.fleet.all)
+    assert not scene.fleet.without_a_working_model()
+
+
+@pytest.mark.parametrize(("mixes", "within_s"), SIZES)
+@pytest.mark.parametrize("defects", [BAD_ON_ORIN, REFUSED_BY_ORIN], ids=["rolls back", "is refused"])
+def test_one_that_fails_on_one_hardware_halts_inside_its_wave_and_everyone_is_back(
+    staged, mixes, within_s: float, defects: Defects
+) -> None:
+    """The share that fails (30 %) stays below the 50 % that are allowed: what halts it is that they share a hardware."""
+    scene = staged(mixes, defects)
+
+    async def play() -> None:
+        made = await scene.begin("--waves", "40,70,100", "--errors", "50", "--min-executed", "200")
+        halted = await until(lambda: scene.state() == "halted", within_s)
+        await scene.fleet.cut_power()
+        assert halted, scene.told()
+        first = {one["device"] for one in made["devices"] if one["wave"] == 1}
+        assert scene.fleet.exposed(NEW.ref) <= first
+
+    asyncio.run(play())
+    found = scene.rollout()
+    assert found["wave"] == 1
+    assert "=csi failed, but 0 of" in found["reason"] or "=orin failed, but 0 of" in found["reason"]
+    assert len(scene.fleet.on(OLD.ref)) == len(scene.fleet.all)
+    assert not scene.fleet.without_a_working_model()
+    with scene.store.reading() as connection:
+        assert [entry.action for entry in audit.entries(connection)][-2:] == ["rollout create", "rollout halt"]
+        audit.verify(connection)
+
+
+CHAOS = [
+    pytest.param(THIRTY, {}, "done", 4, 0.4, id="good-30"),
+    pytest.param(TWO_HUNDRED, {}, "done", 9, 0.4, id="good-200", marks=pytest.mark.slow),
+    pytest.param(TWO_HUNDRED, BAD_ON_ORIN, "halted", 9, 1.5, id="bad-200", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("mixes", "defects", "end", "blows", "step_s"), CHAOS)
+def test_through_power_cuts_cut_networks_and_killed_services_nobody_ends_without_a_working_model(
+    staged, mixes, defects: Defects, end: str, blows: int, step_s: float
+) -> None:
+    """Each blow takes power or network from a tenth of the devices, kills the service, and every third the broker."""
+    scene = staged(mixes, defects, seed=7, step_s=step_s)
+    rng = random.Random(7)
+
+    async def blow(number: int) -> None:
+        struck = rng.sample(scene.fleet.all, len(scene.fleet.all) // 10)
+        for one in struck:
+            await (one.cut_power() if rng.random() < 0.5 else asyncio.to_thread(one.cut_network))
+        await asyncio.to_thread(scene.service.end, signal.SIGKILL)
+        if number % 3 == 2:
+            await asyncio.to_thread(scene.broker.kill)
+            await asyncio.to_thread(scene.broker.start)
+        await asyncio.sleep(0.5 * rng.random())
+        for one in struck:
+            one.come_back()
+        await asyncio.to_thread(scene.service.start)
+        await asyncio.sleep(0.7 + 0.5 * rng.random())
+
+    async def play() -> None:
+        await scene.begin("--waves", "10,40,100", "--errors", "50", "--min-executed", "200")
+        going_on = 0
+        for number in range(blows):
+            going_on += scene.state() == "under way"
+            await blow(number)
+        assert going_on >= 3, "the blows came too late to prove anything"
+        ended = await until(lambda: scene.state() == end, 60)
+        await scene.fleet.cut_power()
+        assert ended, scene.told()
+
+    asyncio.run(play())
+    assert not scene.fleet.without_a_working_model()
+    assert len(scene.fleet.on((NEW if end == "done" else OLD).ref)) == len(scene.fleet.all)
+    with scene.store.reading() as connection:
+        audit.verify(connection)
