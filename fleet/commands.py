@@ -5,7 +5,7 @@ look and tells the devices, so commands are safe from any process and need no se
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -37,9 +37,22 @@ _WORDS = {
 
 
 def create(
-    connection: Connection, models: Sequence[ModelRef], plan: Plan, who: str, rollout_id: str | None = None
+    connection: Connection,
+    models: Sequence[ModelRef],
+    plan: Plan,
+    who: str,
+    rollout_id: str | None = None,
+    published: Mapping[str, frozenset[str]] | None = None,
 ) -> Rollout:
     """Begin a rollout of one model, or of two against each other.
+
+    Args:
+        connection: the store's, of a transaction that may write.
+        models: one, or A and B.
+        plan: its waves, and when to stop.
+        who: for the audit log.
+        rollout_id: its name; from the models if there is none.
+        published: for which hardware the repository has each model, by digest; without it, what the registry says.
 
     Raises:
         PlanError: the name cannot be used, or the two models are one.
@@ -48,7 +61,7 @@ def create(
     if len({model.digest for model in models}) < len(models):
         raise PlanError(f"{models[0].name} {models[0].version} against itself compares nothing; name two models")
     name = _free_name(connection, models, rollout_id)
-    arms = tuple(Arm(model, registry.hardware_of(connection, model)) for model in models)
+    arms = tuple(Arm(model, _hardware(connection, model, published)) for model in models)
     rollout = enrolled(Rollout(name, plan, arms), read_facts(connection))
     _refuse_nobody(rollout)
     _refuse_busy(connection, rollout)
@@ -79,6 +92,14 @@ def steer(connection: Connection, rollout_id: str, state: State, who: str, reaso
         connection, who, f"rollout {_WORDS[state]}", rollout_id, digest, was=rollout.state.value, reason=reason
     )
     return changed
+
+
+def _hardware(
+    connection: Connection, model: ModelRef, published: Mapping[str, frozenset[str]] | None
+) -> frozenset[str] | None:
+    if published is None:
+        return registry.hardware_of(connection, model)
+    return published.get(model.digest, frozenset())
 
 
 def tag(connection: Connection, where: str, add: Sequence[str], remove: Sequence[str], who: str) -> list[str]:
@@ -116,7 +137,7 @@ def _checked(word: str) -> str:
         return _TAG.validate_python(word)
     except ValidationError as error:
         raise PlanError(
-            f"{word!r} cannot be a tag; give a word or KEY=VALUE"
+            f"{word!r} cannot be a tag; give a word or KEY=VALUE, of letters, digits, '.', '_' and '-'"
         ) from error
 
 

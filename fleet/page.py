@@ -23,7 +23,7 @@ def draw(connection: Connection, *, receiving: bool) -> str:
     now = datetime.now(timezone.utc)
     devices = views.list_devices(connection)
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             now=now,
@@ -36,13 +36,14 @@ def draw(connection: Connection, *, receiving: bool) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The pages' templates: what a device says is text in them, never markup."""
+    made = Environment(
         loader=PackageLoader("fleet"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": wording.count_text, "size": wording.size}
-    environment.globals["age"] = wording.age
-    return environment
+    made.filters |= {"number": wording.count_text, "size": wording.size}
+    made.globals["age"] = wording.age
+    return made
 
 
 def _device(connection: Connection, device: views.Document, now: datetime) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
-from edge.contract.control import Desired, Failure, ModelRef, Phase, Reported, Wanted
+from edge.contract.control import Desired, Failure, ModelRef, Phase, Reported, Wanted, Window
+from edge.contract.repository import target_path
 from fleet.assignment import Place, Traits, assign, assign_late
 from fleet.correlation import Outcome, find_suspicion
 from fleet.plan import Plan, Wave
@@ -369,31 +370,27 @@ def _to_recall(rollout: Rollout, one: Participant) -> bool:
 
 def _offer(rollout: Rollout, name: str, one: Participant, facts: Facts) -> Order:
     plan = rollout.plan
-    wanted = Wanted(
-        model=rollout.target(one),
-        target=_target_path(facts, rollout.target(one)),
-        rollout=rollout.id,
-        window=plan.window,
-        give_up_after_s=plan.give_up_after_s,
-        retry=plan.retry,
-    )
+    wanted = _wanted(rollout, rollout.target(one), facts, window=plan.window, retry=plan.retry)
     return Order(name, Desired(revision=facts.revision + 1, wanted=wanted))
 
 
 def _recall(rollout: Rollout, name: str, one: Participant, facts: Facts) -> Order:
     revision = facts.revision + 1
     if one.previous is None:
-        back = _runs(facts.report, rollout.target(one))
-        return Order(name, Desired(revision=revision, roll_back=back))
-    wanted = Wanted(
-        model=one.previous, target=_target_path(facts, one.previous), rollout=rollout.id,
-        give_up_after_s=rollout.plan.give_up_after_s, retry=True,
-    )  # fmt: skip
+        return Order(name, Desired(revision=revision, roll_back=_runs(facts.report, rollout.target(one))))
+    wanted = _wanted(rollout, one.previous, facts, window=None, retry=True)
     return Order(name, Desired(revision=revision, wanted=wanted, roll_back=True), returning_to=one.previous)
 
 
-def _target_path(facts: Facts, model: ModelRef) -> str:
-    return f"{facts.traits.hardware}/{model.name}-{model.version}.zip"
+def _wanted(rollout: Rollout, model: ModelRef, facts: Facts, *, window: Window | None, retry: bool) -> Wanted:
+    return Wanted(
+        model=model,
+        target=target_path(facts.traits.hardware, model.name, model.version),
+        rollout=rollout.id,
+        window=window,
+        give_up_after_s=rollout.plan.give_up_after_s,
+        retry=retry,
+    )
 
 
 def _told(rollout: Rollout, one: Participant, order: Order, facts: Facts) -> Participant:

@@ -18,6 +18,7 @@ from fleet.terminal import (
     person,
     print_json,
     reading,
+    settings_of,
     writing,
 )
 
@@ -62,6 +63,7 @@ def create(
     with errors_told():
         from fleet import commands, plan_options, registry, rollout_text, rollout_views
         from fleet.plan import load_plan, make_plan
+        from fleet.updates import offered
 
         if (model is None) == (ab is None):
             raise PlanError("name one MODEL, or two with --ab A B")
@@ -79,10 +81,12 @@ def create(
                 },
                 "what the options say",
             )
+        repository = settings_of(config).updates.repository
+        published = offered(repository) if repository is not None else None
         spoken = ab if ab is not None else (str(model),)
         with writing(config) as connection:
             models = [registry.find(connection, one) for one in spoken]
-            rollout = commands.create(connection, models, made, person(who), rollout_id)
+            rollout = commands.create(connection, models, made, person(who), rollout_id, published)
             found = rollout_views.rollout(connection, rollout.id)
             if dry_run:
                 connection.rollback()

@@ -13,13 +13,16 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from fleet.broker import EmbeddedBroker
-from fleet.errors import PortTaken
+from fleet.errors import ConfigError, PortTaken
 from fleet.ingest import MAX_PACKET_BYTES, Ingest
+from fleet.repository.folder import RepositoryFolder
 from fleet.rollouts import Rollouts
-from fleet.settings import FleetSettings, HttpSettings, MqttSettings
+from fleet.settings import FleetSettings, HttpSettings, MqttSettings, is_loopback
 from fleet.store import Store
+from fleet.updates import OnlineSignatures
 from fleet.web import create_app
 
 log = logging.getLogger(__name__)
@@ -70,7 +73,11 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         rollouts = Rollouts(store, ingest, settings.rollouts)
         parts.callback(rollouts.stop, _STOPS_WITHIN_S)
         rollouts.start()
-        parts.enter_context(serve_web(store, ingest, http_socket))
+        repository = settings.updates.repository
+        if repository is not None:
+            parts.enter_context(_online_signatures(repository))
+        app = create_app(store, ingest, repository=repository, commands=is_loopback(settings.http.host))
+        parts.enter_context(serve_web(app, http_socket))
         http_port = http_socket.getsockname()[1]
         ready(Addresses(settings.http.host, http_port, settings.mqtt.host, mqtt_port))
         stopping.wait()
@@ -128,10 +135,26 @@ def _broker(mqtt: MqttSettings) -> Iterator[int]:
 
 
 @contextmanager
-def serve_web(store: Store, ingest: Ingest, listening: socket.socket) -> Iterator[None]:
+def _online_signatures(repository: Path) -> Iterator[None]:
+    """Keep what devices need to trust the repository from running out."""
+    public = RepositoryFolder(repository).public
+    if not public.is_dir():
+        raise ConfigError(
+            f"updates.repository: {public} is not there; make one with canopy-fleet repo init, or take the setting away"
+        )
+    signatures = OnlineSignatures(repository)
+    signatures.start()
+    try:
+        yield
+    finally:
+        signatures.stop(_STOPS_WITHIN_S)
+
+
+@contextmanager
+def serve_web(app: FastAPI, listening: socket.socket) -> Iterator[None]:
     """Serve HTTP in a thread: the main thread keeps the signals, so that the order of stopping is ours."""
     config = uvicorn.Config(
-        create_app(store, ingest), log_level="warning", access_log=False, lifespan="off", limit_concurrency=200,
+        app, log_level="warning", access_log=False, lifespan="off", limit_concurrency=1_000,
         timeout_graceful_shutdown=1, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -81,7 +81,10 @@ class RolloutSettings(Settings):
 
 
 class UpdateSettings(Settings):
-    """The update repository, which the service hands out below ``/updates/`` if it is set: a folder, or nothing."""
+    """The update repository: a folder that ``canopy-fleet repo`` made, if this service is to serve it to devices.
+
+    Its online keys' passphrase comes from ``CANOPY_KEY_PASSPHRASE``.
+    """
 
     repository: Path | None = None
 
@@ -104,7 +107,7 @@ class FleetSettings(Settings):
 
 
 def load_settings(path: Path) -> FleetSettings:
-    """Read and check a configuration file; a relative ``state_dir`` is relative to the file's folder.
+    """Read and check a configuration file; relative paths are relative to the file's folder.
 
     Raises:
         ConfigError: it cannot be read, is not YAML, or a value is wrong (each is named, with what is allowed).
@@ -114,7 +117,10 @@ def load_settings(path: Path) -> FleetSettings:
         settings = FleetSettings.model_validate(_with_environment(tree))
     except ValidationError as error:
         raise ConfigError(f"{path} cannot be used:\n{_explain(error)}") from error
-    return settings.model_copy(update={"state_dir": path.resolve().parent / settings.state_dir})
+    here = path.resolve().parent
+    repository = settings.updates.repository
+    updates = UpdateSettings(repository=here / repository if repository is not None else None)
+    return settings.model_copy(update={"state_dir": here / settings.state_dir, "updates": updates})
 
 
 def _read(path: Path) -> dict[str, Any]:

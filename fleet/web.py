@@ -1,7 +1,8 @@
-"""The growers' page and the JSON API over the store. Read-only, without login, and without anything from elsewhere."""
+"""The pages and the JSON API over the store, without login and without anything from elsewhere; and update files."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
@@ -11,10 +12,12 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
 from edge.contract.message import Name
-from fleet import page, views
+from fleet import page, rollout_page, views
 from fleet.completeness import Hour
 from fleet.errors import StoreError
 from fleet.ingest import Ingest
+from fleet.repository.folder import RepositoryFolder
+from fleet.rollout_api import add_commands, add_questions
 from fleet.store import Store
 
 SECURITY_HEADERS = {
@@ -35,12 +38,22 @@ Moment = Annotated[AwareDatetime, Field(ge=_BORN, le=_END)]
 """A query's moment, with its offset."""
 
 
-def create_app(store: Store, ingest: Ingest) -> FastAPI:
-    """The web application over a store; ``ingest`` tells whether messages arrive."""
+def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, commands: bool = False) -> FastAPI:
+    """The web application over a store.
+
+    Args:
+        store: what is shown.
+        ingest: tells whether messages arrive.
+        repository: the update repository, whose public part is served below ``/updates/``.
+        commands: whether rollouts can be steered; only for a service that listens on loopback.
+    """
     app = FastAPI(title="Canopy fleet", docs_url=None, redoc_url=None)
     app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")
     app.middleware("http")(_secure)
     app.exception_handler(StoreError)(_unavailable)
+    if repository is not None:
+        public = RepositoryFolder(repository).public
+        app.mount("/updates", StaticFiles(directory=public), name="updates")  # Range and If-None-Match are in there
 
     def connection() -> Iterator[Connection]:
         with store.reading() as reading:
@@ -49,6 +62,8 @@ def create_app(store: Store, ingest: Ingest) -> FastAPI:
     _add_page(app, Depends(connection), ingest)
     _add_devices(app, Depends(connection))
     _add_observations(app, Depends(connection))
+    add_questions(app, Depends(connection))
+    add_commands(app, store, repository, allowed=commands)
     return app
 
 
@@ -56,6 +71,10 @@ def _add_page(app: FastAPI, reading: Any, ingest: Ingest) -> None:
     @app.get("/", response_class=HTMLResponse)
     def show(connection: Connection = reading) -> str:
         return page.draw(connection, receiving=ingest.connected and ingest.writing)
+
+    @app.get("/rollouts", response_class=HTMLResponse)
+    def show_rollouts(connection: Connection = reading) -> str:
+        return rollout_page.draw(connection, receiving=ingest.connected and ingest.writing)
 
     @app.get("/healthz")
     def healthz(response: Response, connection: Connection = reading) -> dict[str, Any]:

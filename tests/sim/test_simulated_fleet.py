@@ -99,7 +99,12 @@ def test_a_good_release_reaches_all_through_three_waves(staged, mixes, within_s:
     async def play() -> None:
         made = await scene.begin("--waves", "5,25,100")
         exposed: set[int] = set()
-        done = await until(lambda: exposed.add(len(scene.fleet.exposed(NEW.ref))) or scene.state() == "done", within_s)
+
+        def is_done() -> bool:
+            exposed.add(len(scene.fleet.exposed(NEW.ref)))
+            return scene.state() == "done"
+
+        done = await until(is_done, within_s)
         await scene.fleet.cut_power()
         assert done, scene.told()
         waves = [wave["devices"] for wave in made["waves"]]

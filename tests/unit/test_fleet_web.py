@@ -14,6 +14,7 @@ from fleet.intake import Reject
 from fleet.service import listen, serve_web
 from fleet.settings import HttpSettings
 from fleet.store import Store
+from fleet.web import create_app
 from tests.sim.fleet_records import EPOCH, OTHER_EPOCH, batch, event, gap, health, letter, observation
 
 WELL = SimpleNamespace(connected=True, writing=True, tally=dict)
@@ -31,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def served(store: Store, ingest: SimpleNamespace = WELL) -> Iterator[httpx.Client]:
     with ExitStack() as parts:
         listening = parts.enter_context(listen(HttpSettings(port=0)))
-        parts.enter_context(serve_web(store, ingest, listening))  # type: ignore[arg-type]
+        parts.enter_context(serve_web(create_app(store, ingest), listening))  # type: ignore[arg-type]
         yield parts.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}"))
 
 

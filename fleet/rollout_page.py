@@ -1,0 +1,123 @@
+"""The page of the rollouts: every wave device by device, drawn on the server."""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import Connection
+
+from fleet import registry, rollout_views
+from fleet.page import environment
+from fleet.rollout import Standing
+
+MAX_ROLLOUTS = 20
+MAX_MODELS = 20
+MAX_SQUARES = 600
+MAX_FAILURES = 20
+
+WORDS = {
+    Standing.SUCCEEDED.value: "confirmed",
+    Standing.UNDER_WAY.value: "under way",
+    Standing.OFFERED.value: "told",
+    Standing.WAITING.value: "waits",
+    Standing.FAILED.value: "failed",
+    Standing.RETURNING.value: "going back",
+    Standing.RETURNED.value: "back",
+}
+"""What the standings are called, in the order in which a wave's squares stand."""
+
+_ORDER = {standing: number for number, standing in enumerate(WORDS)}
+_BAR, _GAP, _HEIGHT = 10, 2, 50
+
+Document = dict[str, Any]
+
+
+def draw(connection: Connection, *, receiving: bool) -> str:
+    """The page as HTML. ``receiving``: whether messages can arrive and are stored."""
+    found = rollout_views.list_rollouts(connection)
+    return (
+        environment()
+        .get_template("rollouts.html")
+        .render(
+            now=datetime.now(timezone.utc),
+            receiving=receiving,
+            rollouts=[_rollout(one) for one in found[:MAX_ROLLOUTS]],
+            more_rollouts=len(found) - MAX_ROLLOUTS,
+            models=registry.list_models(connection)[:MAX_MODELS],
+            words=WORDS,
+        )
+    )
+
+
+def _rollout(found: Document) -> Document:
+    devices = [{**one, "says": _says(one)} for one in found["devices"]]
+    failures = [one for one in devices if one["failure"]]
+    return {
+        **found,
+        "waves": [_wave(wave, devices) for wave in found["waves"]],
+        "legend": [standing for standing in WORDS if found["counts"][standing]],
+        "shadows": [{**shadow, "histograms": _histograms(shadow)} for shadow in found["shadows"]],
+        "failures": failures[:MAX_FAILURES],
+        "more_failures": len(failures) - MAX_FAILURES,
+    }
+
+
+def _wave(wave: Document, devices: Sequence[Document]) -> Document:
+    members = [one for one in devices if one["wave"] == wave["number"]]
+    members.sort(key=lambda one: _ORDER[one["standing"]])
+    counted = [f"{wave['counts'][standing]} {word}" for standing, word in WORDS.items() if wave["counts"][standing]]
+    if wave["away"]:
+        counted.append(f"{wave['away']} not there")
+    soaks = wave["soaked_s"] is not None and wave["state"] == "soaking"
+    left = rollout_views.duration(max(0.0, wave["soak_s"] - (wave["soaked_s"] or 0.0)))
+    return {
+        **wave,
+        "squares": members[:MAX_SQUARES],
+        "told": " · ".join(counted) or "nobody",
+        "soaks": f"soaks {left} more" if soaks else "",
+    }
+
+
+def _says(one: Document) -> str:
+    """What is the matter with a device, in one line."""
+    failed = one["failure"] and one["failure"].replace("_", " ")
+    word = WORDS[one["standing"]] if not failed or one["standing"] in {"returning", "returned"} else ""
+    phase = one["phase"] and one["phase"].replace("_", " ")
+    parts = [word, failed, phase, one["reason"], "" if one["online"] else "offline", "held" if one["held"] else ""]
+    return ": ".join(part for part in parts if part)
+
+
+def _histograms(shadow: Document) -> list[Document]:
+    """Those that were reported. Where the two models agree is marked."""
+    drawn = []
+    for bins, title, low, high, agree in (
+        ("count_bins", "Count", "8 fewer", "8 more", "middle"),
+        ("area_bins", "Plant area", "a quarter", "fourfold", "middle"),
+        ("class_bins", "Same class", "nowhere", "everywhere", "last"),
+    ):
+        counts = shadow[bins]
+        if sum(counts):
+            best = len(counts) - 1 if agree == "last" else len(counts) // 2
+            drawn.append(
+                {
+                    "title": title,
+                    "low": low,
+                    "high": high,
+                    "says": f"{counts[best] / sum(counts):.0%} {'in the top bin' if agree == 'last' else 'equal'}",
+                    "width": len(counts) * (_BAR + _GAP),
+                    "bars": [_bar(number, count, counts, agrees=number == best) for number, count in enumerate(counts)],
+                }
+            )
+    return drawn
+
+
+def _bar(number: int, count: int, counts: Sequence[int], *, agrees: bool) -> Document:
+    height = round(_HEIGHT * count / max(counts), 1) if count else 0.5
+    return {
+        "x": number * (_BAR + _GAP),
+        "y": 1 + _HEIGHT - height,
+        "width": _BAR,
+        "height": height,
+        "agrees": agrees,
+        "says": f"{count} of {sum(counts)}",
+    }
