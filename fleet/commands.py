@@ -188,6 +188,6 @@ def _refuse_busy(connection: Connection, rollout: Rollout) -> None:
 def _refusal(rollout: Rollout, state: State) -> str:
     word = _WORDS[state]
     if state is State.RUNNING and rollout.state is State.HALTED:
-        return f"rollout {rollout.id} has halted ({rollout.reason}) and does not go on; find the cause and create a new one"
+        return f"rollout {rollout.id} has halted ({rollout.reason}) and does not go on; create a new one"
     allowed = " or ".join(sorted(one.value.replace("_", " ") for one in _FROM[state]))
     return f"cannot {word} rollout {rollout.id}: it is {rollout.state.value.replace('_', ' ')}, not {allowed}"

@@ -6,7 +6,8 @@ any numbers, however small, needs no assumed failure rate, and never stops becau
 what a wave's own thresholds are for.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import comb
 
@@ -21,9 +22,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """A group that fails where others do not; ``chance`` is the test's p-value."""
+    """Devices that fail where others do not; ``groups`` are what they share, ``chance`` is the test's p-value."""
 
-    group: str
+    groups: tuple[str, ...]
     failed: int
     executed: int
     others_failed: int
@@ -32,13 +33,13 @@ class Suspicion:
 
     def __str__(self) -> str:
         return (
-            f"{self.failed} of {self.executed} devices with {self.group} failed, but {self.others_failed} of "
-            f"{self.others_executed} others (by chance: {self.chance:.1g})"
+            f"{self.failed} of {self.executed} devices with {', '.join(self.groups)} failed, but {self.others_failed} "
+            f"of {self.others_executed} others (by chance: 1 in {1 / self.chance:,.0f})"
         )
 
 
 def find_suspicion(outcomes: Iterable[Outcome], *, alpha: float, min_failures: int) -> Suspicion | None:
-    """The group that is least likely to fail so often by chance, if that is at most ``alpha``.
+    """The devices that are least likely to fail so often by chance, if that is at most ``alpha``.
 
     Args:
         outcomes: every device that has ended in the whole rollout.
@@ -47,17 +48,21 @@ def find_suspicion(outcomes: Iterable[Outcome], *, alpha: float, min_failures: i
         min_failures: fewer failures of a group stop nothing.
     """
     ended = list(outcomes)
-    failures = sum(outcome.failed for outcome in ended)
-    found = []
+    members: dict[frozenset[int], list[str]] = defaultdict(list)
     for group in sorted({group for outcome in ended if outcome.failed for group in outcome.groups}):
-        members = [outcome for outcome in ended if group in outcome.groups]
-        failed = sum(outcome.failed for outcome in members)
-        if failed >= min_failures:
-            chance = tail(len(ended), failures, len(members), failed)
-            others = len(ended) - len(members)
-            found.append(Suspicion(group, failed, len(members), failures - failed, others, chance))
-    likeliest = min(found, key=lambda suspicion: suspicion.chance, default=None)
-    return likeliest if likeliest is not None and likeliest.chance <= alpha else None
+        members[frozenset(n for n, outcome in enumerate(ended) if group in outcome.groups)].append(group)
+    found = [_suspicion(ended, numbers, groups) for numbers, groups in members.items()]
+    serious = [one for one in found if one.failed >= min_failures and one.chance <= alpha]
+    return min(serious, key=lambda one: one.chance, default=None)
+
+
+def _suspicion(ended: Sequence[Outcome], numbers: frozenset[int], groups: Sequence[str]) -> Suspicion:
+    """How the devices of these numbers, which share all of ``groups``, do against the others."""
+    failures = sum(outcome.failed for outcome in ended)
+    failed = sum(ended[number].failed for number in numbers)
+    chance = tail(len(ended), failures, len(numbers), failed)
+    others = len(ended) - len(numbers)
+    return Suspicion(tuple(groups), failed, len(numbers), failures - failed, others, chance)
 
 
 def tail(executed: int, failures: int, members: int, failed: int) -> float:

@@ -1,5 +1,6 @@
 """The page of the rollouts: every wave device by device, drawn on the server."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -14,12 +15,13 @@ MAX_ROLLOUTS = 20
 MAX_MODELS = 20
 MAX_SQUARES = 600
 MAX_FAILURES = 20
+MAX_NAMES = 12
 
 WORDS = {
     Standing.SUCCEEDED.value: "confirmed",
     Standing.UNDER_WAY.value: "under way",
     Standing.OFFERED.value: "told",
-    Standing.WAITING.value: "waits",
+    Standing.WAITING.value: "waiting",
     Standing.FAILED.value: "failed",
     Standing.RETURNING.value: "going back",
     Standing.RETURNED.value: "back",
@@ -51,15 +53,27 @@ def draw(connection: Connection, *, receiving: bool) -> str:
 
 def _rollout(found: Document) -> Document:
     devices = [{**one, "says": _says(one)} for one in found["devices"]]
-    failures = [one for one in devices if one["failure"]]
     return {
         **found,
         "waves": [_wave(wave, devices) for wave in found["waves"]],
         "legend": [standing for standing in WORDS if found["counts"][standing]],
+        "own_name": found["id"] != "-".join((found["models"][0]["name"], found["models"][0]["version"])),
         "shadows": [{**shadow, "histograms": _histograms(shadow)} for shadow in found["shadows"]],
-        "failures": failures[:MAX_FAILURES],
-        "more_failures": len(failures) - MAX_FAILURES,
+        "failures": _failures(devices),
     }
+
+
+def _failures(devices: Sequence[Document]) -> list[Document]:
+    """What failed in the same way on the same hardware, together, the most frequent first."""
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in devices:
+        if one["failure"]:
+            cause = ": ".join(part for part in (one["failure"].replace("_", " "), one["reason"]) if part)
+            alike[one["hardware"] or "unknown hardware", cause].append(one["device"])
+    return [
+        {"count": len(names), "hardware": hardware, "cause": cause, "names": names[:MAX_NAMES]}
+        for (hardware, cause), names in sorted(alike.items(), key=lambda item: -len(item[1]))[:MAX_FAILURES]
+    ]
 
 
 def _wave(wave: Document, devices: Sequence[Document]) -> Document:

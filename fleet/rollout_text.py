@@ -4,7 +4,7 @@ from typing import Any
 
 import typer
 
-from fleet.terminal import print_table
+from fleet.terminal import print_table, say
 from fleet.trial import TraitComparison, Trial
 
 Document = dict[str, Any]
@@ -20,7 +20,7 @@ def print_rollout(rollout: Document) -> None:
     """What it brings, how it stands, and its waves."""
     models = " against ".join(f"{model['name']} {model['version']}" for model in rollout["models"])
     typer.echo(f"{rollout['id']}: {models}, {len(rollout['devices'])} devices")
-    typer.echo(f"{_words(rollout['state'])}: {rollout['says']}")
+    say(rollout["says"] if rollout["state"] == "done" else f"{_words(rollout['state'])}: {rollout['says']}")
     headings = ("wave", "devices", "told", "ok", "failed", "back", "state", "takes")
     print_table(headings, [_wave_row(wave) for wave in rollout["waves"]])
 

@@ -99,7 +99,7 @@ def _waits_for(found: Rollout, fleet: Mapping[str, Facts], now: datetime) -> str
         left_s = max(0.0, (found.soak_since + timedelta(seconds=wave.soak_s) - now).total_seconds())
         return f"{place} is good and soaks for {duration(left_s)} more"
     away = [name for name, one in found.participants.items() if _is_away(found, one, fleet.get(name))]
-    waits = f" ({len(away)} are offline or held, as {away[0]})" if away else ""
+    waits = f" (offline or held: {len(away)}, as {away[0]})" if away else ""
     if found.soak_since is not None:
         missing = len(found.participants) - executed(found.participants.values())
         return f"every wave is good; waiting for {missing} devices{waits}"
@@ -155,12 +155,11 @@ def _wave_state(found: Rollout, number: int, members: Mapping[str, Participant])
 
 
 def describe(wave: Wave) -> str:
-    """Which devices a wave takes: ``25 %``, ``tag canary``, ``10 % of site north``."""
+    """Which devices a wave takes: ``up to 25 %``, ``tag canary``, ``up to 10 % of site north``."""
     chosen = _selection(wave.select)
-    share = f"{wave.percent:g} %"
-    if not chosen:
-        return share
-    return chosen if wave.percent == 100 else f"{share} of {chosen}"
+    if wave.percent == 100:
+        return chosen or "all"
+    return f"up to {wave.percent:g} %" + (f" of {chosen}" if chosen else "")
 
 
 def _selection(selector: Selector) -> str:

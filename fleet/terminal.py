@@ -91,3 +91,10 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]], nothing:
     for row in rows:
         table.add_row(*map(str, row))
     Console(highlight=False).print(table if rows else nothing)
+
+
+def say(text: str) -> None:
+    """A sentence, broken at words."""
+    from rich.console import Console
+
+    Console(highlight=False, markup=False, soft_wrap=False).print(text)

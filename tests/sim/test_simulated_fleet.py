@@ -121,7 +121,7 @@ def test_a_good_release_reaches_all_through_three_waves(staged, mixes, within_s:
 def test_one_that_fails_on_one_hardware_halts_inside_its_wave_and_everyone_is_back(
     staged, mixes, within_s: float, defects: Defects
 ) -> None:
-    """The share that fails (30 %) stays below the 50 % that are allowed: what halts it is that they share a hardware."""
+    """30 % fail and 50 % are allowed: what halts it is the hardware that they share."""
     scene = staged(mixes, defects)
 
     async def play() -> None:
@@ -135,7 +135,7 @@ def test_one_that_fails_on_one_hardware_halts_inside_its_wave_and_everyone_is_ba
     asyncio.run(play())
     found = scene.rollout()
     assert found["wave"] == 1
-    assert "=csi failed, but 0 of" in found["reason"] or "=orin failed, but 0 of" in found["reason"]
+    assert "devices with board=orin, camera=csi, hardware=orin failed, but 0 of" in found["reason"]
     assert len(scene.fleet.on(OLD.ref)) == len(scene.fleet.all)
     assert not scene.fleet.without_a_working_model()
     with scene.store.reading() as connection:

@@ -56,13 +56,20 @@ def test_the_tail_is_what_counting_every_way_gives(executed: int, data: st.DataO
 )
 def test_what_stops_and_what_does_not(groups: list[tuple[str, int, int]], found: str | None) -> None:
     suspicion = find_suspicion(outcomes(*groups), alpha=0.01, min_failures=2)
-    assert (suspicion and suspicion.group) == found
+    assert (suspicion and suspicion.groups) == (found and (found,))
 
 
 def test_the_message_has_all_the_numbers() -> None:
     suspicion = find_suspicion(outcomes(("camera=rtsp", 4, 5), ("camera=v4l2", 1, 40)), alpha=0.01, min_failures=2)
-    assert str(suspicion) == "4 of 5 devices with camera=rtsp failed, but 1 of 40 others (by chance: 0.0002)"
+    assert str(suspicion) == "4 of 5 devices with camera=rtsp failed, but 1 of 40 others (by chance: 1 in 6,078)"
 
 
 def test_thousands_of_devices_are_no_trouble() -> None:
     assert 0 < tail(10_000, 300, 2_000, 120) < 1e-10
+
+
+def test_groups_of_the_same_devices_are_one_suspicion() -> None:
+    both = [Outcome(frozenset({"hardware=orin", "camera=csi"}), failed=True)] * 4
+    suspicion = find_suspicion([*both, *outcomes(("hardware=cpu", 0, 30))], alpha=0.01, min_failures=2)
+    assert suspicion
+    assert suspicion.groups == ("camera=csi", "hardware=orin")
