@@ -5,11 +5,12 @@ elsewhere could give its own name this address), and only with a header and a co
 can send without asking first.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
@@ -35,6 +36,8 @@ _STEPS = {
     "abort": State.ABORTED,
     "rollback": State.ROLLED_BACK,
 }
+_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_Next = Callable[[Request], Awaitable[Response]]
 Spoken = Annotated[str, Field(min_length=3, max_length=160)]
 
 
@@ -63,6 +66,41 @@ class Promotion(_Command):
 
     crop: Name
     alias: Name
+
+
+def guard(*, allowed: bool) -> Callable[[Request, _Next], Awaitable[Response]]:
+    """The middleware that refuses commands before anything of their bodies is read."""
+
+    async def check(request: Request, call_next: _Next) -> Response:
+        refusal = None if request.method in _HARMLESS else _refusal(request, allowed=allowed)
+        return await call_next(request) if refusal is None else refusal
+
+    return check
+
+
+def _refusal(request: Request, *, allowed: bool) -> Response | None:
+    length = request.headers.get("content-length", "")
+    for refused, status, reason in (
+        (
+            not allowed or not is_loopback(request.url.hostname or ""),
+            403, "commands over HTTP are for loopback, since there is no login; use canopy-fleet on that machine",
+        ),
+        (
+            request.headers.get(COMMAND_HEADER) != "1",
+            403, f"a command needs the header {COMMAND_HEADER}: 1, which no other site can send",
+        ),
+        (
+            request.headers.get("content-type", "").partition(";")[0].strip() != "application/json",
+            415, "a command is JSON: send Content-Type: application/json",
+        ),
+        (
+            not length.isdecimal() or int(length) > MAX_BODY_BYTES,
+            413, f"a command has a Content-Length of at most {MAX_BODY_BYTES} bytes",
+        ),
+    ):  # fmt: skip
+        if refused:
+            return JSONResponse({"detail": reason}, status_code=status)
+    return None
 
 
 def add_questions(app: FastAPI, reading: Any) -> None:
@@ -98,11 +136,10 @@ def add_questions(app: FastAPI, reading: Any) -> None:
         return [asdict(entry) for entry in audit.entries(connection, limit)]
 
 
-def add_commands(app: FastAPI, store: Store, repository: Path | None, *, allowed: bool) -> None:
-    """What changes something; refused with a reason unless ``allowed``."""
-    guarded = [Depends(_guard(allowed=allowed))]
+def add_commands(app: FastAPI, store: Store, repository: Path | None) -> None:
+    """What changes something; ``guard`` stands before it."""
 
-    @app.post("/api/rollouts", dependencies=guarded, status_code=201)
+    @app.post("/api/rollouts", status_code=201)
     def create(creation: Creation) -> dict[str, Any]:
         published = offered(repository) if repository is not None else None
         with store.writing() as connection:
@@ -110,7 +147,7 @@ def add_commands(app: FastAPI, store: Store, repository: Path | None, *, allowed
             made = commands.create(connection, models, creation.plan, creation.who, creation.id, published)
             return rollout_views.rollout(connection, made.id)
 
-    @app.post("/api/rollouts/{rollout_id}/{step}", dependencies=guarded)
+    @app.post("/api/rollouts/{rollout_id}/{step}")
     def steer(rollout_id: Name, step: str, steering: Steering) -> dict[str, Any]:
         if step not in _STEPS:
             raise HTTPException(404, f"a rollout can {', '.join(_STEPS)}; not {step[:32]}")
@@ -118,29 +155,12 @@ def add_commands(app: FastAPI, store: Store, repository: Path | None, *, allowed
             commands.steer(connection, rollout_id, _STEPS[step], steering.who, steering.why)
             return rollout_views.rollout(connection, rollout_id)
 
-    @app.post("/api/models/{model}/promote", dependencies=guarded)
+    @app.post("/api/models/{model}/promote")
     def promote(model: Spoken, promotion: Promotion) -> dict[str, Any]:
         with store.writing() as connection:
             found = registry.find(connection, model)
             registry.promote(connection, promotion.crop, promotion.alias, found, promotion.who)
             return registry.show(connection, found)
-
-
-def _guard(*, allowed: bool) -> Any:
-    def check(request: Request) -> None:
-        if not allowed or not is_loopback(request.url.hostname or ""):
-            raise HTTPException(
-                403, "commands over HTTP are for loopback, since there is no login; use canopy-fleet on that machine"
-            )
-        if request.headers.get(COMMAND_HEADER) != "1":
-            raise HTTPException(403, f"a command needs the header {COMMAND_HEADER}: 1, which no other site can send")
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-            raise HTTPException(415, "a command is JSON: send Content-Type: application/json")
-        length = request.headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"a command has a Content-Length of at most {MAX_BODY_BYTES} bytes")
-
-    return check
 
 
 def _answering(status: int) -> Any:

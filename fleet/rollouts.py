@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from edge.contract import topics
 from fleet import audit, schema
@@ -71,23 +71,9 @@ class Rollouts:
         with self._store.reading() as connection:
             names = open_rollouts(connection)
         for name in names:
-            self._tell(self._advance(name))
-
-    def _advance(self, name: str) -> Sequence[Order]:
-        now = datetime.now(timezone.utc)
-        with self._store.writing() as connection:
-            before = read_rollout(connection, name, lock=True)
-            if before is None:
-                return ()
-            fleet = read_facts(connection)
-            step = advance(before, fleet, now)
-            save_orders(connection, name, step.orders, now)
-            still_open = bool(step.orders) or unsettled(step.rollout, fleet)
-            save_rollout(connection, before, step.rollout, now, still_open=still_open)
-            for action, detail in _news(before, step.rollout):
-                audit.record(connection, audit.SERVICE, action, name, before.arms[0].model.digest, **detail)
-                log.info("%s %s: %s", action, name, detail)
-        return step.orders
+            with self._store.writing() as connection:
+                orders = carry_on(connection, name, datetime.now(timezone.utc))
+            self._tell(orders)
 
     def _tell(self, orders: Sequence[Order]) -> None:
         for order in orders:
@@ -106,6 +92,22 @@ class Rollouts:
     def _publish(self, device: str, payload: bytes) -> None:
         site, _, name = device.partition("/")
         self._ingest.publish(topics.Address(site, name, topics.DESIRED), payload)
+
+
+def carry_on(connection: Connection, name: str, now: datetime) -> Sequence[Order]:
+    """Look at one rollout and write down what follows, in the caller's transaction; returns what to tell devices."""
+    before = read_rollout(connection, name, lock=True)
+    if before is None:
+        return ()
+    fleet = read_facts(connection)
+    step = advance(before, fleet, now)
+    save_orders(connection, name, step.orders, now)
+    still_open = bool(step.orders) or unsettled(step.rollout, fleet)
+    save_rollout(connection, before, step.rollout, now, still_open=still_open)
+    for action, detail in _news(before, step.rollout):
+        audit.record(connection, audit.SERVICE, action, name, before.arms[0].model.digest, **detail)
+        log.info("%s %s: %s", action, name, detail)
+    return step.orders
 
 
 def _news(before: Rollout, after: Rollout) -> list[tuple[str, dict[str, object]]]:

@@ -17,7 +17,7 @@ from fleet.completeness import Hour
 from fleet.errors import StoreError
 from fleet.ingest import Ingest
 from fleet.repository.folder import RepositoryFolder
-from fleet.rollout_api import add_commands, add_questions
+from fleet.rollout_api import add_commands, add_questions, guard
 from fleet.store import Store
 
 SECURITY_HEADERS = {
@@ -49,6 +49,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
     """
     app = FastAPI(title="Canopy fleet", docs_url=None, redoc_url=None)
     app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")
+    app.middleware("http")(guard(allowed=commands))
     app.middleware("http")(_secure)
     app.exception_handler(StoreError)(_unavailable)
     if repository is not None:
@@ -63,7 +64,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
     _add_devices(app, Depends(connection))
     _add_observations(app, Depends(connection))
     add_questions(app, Depends(connection))
-    add_commands(app, store, repository, allowed=commands)
+    add_commands(app, store, repository)
     return app
 
 

@@ -25,3 +25,16 @@ def zipped(folder: Path, version: str, name: str = "rosette") -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(MANIFEST_FILE, manifest_bytes(version, name))
     return path
+
+
+def packed(folder: Path, version: str, name: str = "rosette") -> tuple[Path, Package]:
+    """A package of one small file that a repository takes, as a zip, and what it says of itself."""
+    network = f"no network, but {name} {version}".encode()
+    entry = {"sha256": f"sha256:{hashlib.sha256(network).hexdigest()}", "length_bytes": len(network)}
+    tree = json.loads(manifest_bytes(version, name)) | {"files": {"n.onnx": entry}, "models": {"fp32": "n.onnx"}}
+    content = json.dumps(tree).encode()
+    path = folder / f"{name}-{version}.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(MANIFEST_FILE), content)
+        archive.writestr(zipfile.ZipInfo("n.onnx"), network)
+    return path, Package(Manifest.model_validate_json(content), f"sha256:{hashlib.sha256(content).hexdigest()}")

@@ -1,0 +1,231 @@
+"""Rollouts over HTTP: what anybody may ask, and who may change something."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from edge.contract.control import Failure, ModelRef, Phase, ShadowReport
+from fleet import audit
+from fleet.cli import app as command_line
+from fleet.service import listen, serve_web
+from fleet.settings import HttpSettings
+from fleet.store import Store
+from fleet.web import create_app
+from tests.sim.rollout_records import NEW, OLD, filled, look, obey, report, told
+
+WELL = SimpleNamespace(connected=True, writing=True, tally=dict)
+HEADERS = {"X-Canopy-Command": "1"}
+PLAN = {"waves": [{"percent": 20, "soak_s": 0}, {"soak_s": 0}]}
+CREATION = {"models": ["rosette-1.1.0"], "plan": PLAN, "id": "r"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(f"sqlite:///{tmp_path / 'fleet.sqlite'}")
+    yield filled(opened)
+    opened.close()
+
+
+@contextmanager
+def served(store: Store, *, commands: bool = True, repository: Path | None = None) -> Iterator[httpx.Client]:
+    with ExitStack() as parts:
+        listening = parts.enter_context(listen(HttpSettings(port=0)))
+        app = create_app(store, WELL, repository=repository, commands=commands)  # type: ignore[arg-type]
+        parts.enter_context(serve_web(app, listening))
+        yield parts.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}"))
+
+
+@pytest.fixture
+def client(store: Store) -> Iterator[httpx.Client]:
+    with served(store) as opened:
+        yield opened
+
+
+def test_a_rollout_is_created_watched_paused_and_rolled_back(client: httpx.Client, store: Store) -> None:
+    made = client.post("/api/rollouts", json=CREATION, headers=HEADERS)
+    assert (made.status_code, [wave["devices"] for wave in made.json()["waves"]]) == (201, [2, 8])
+    look(store)
+    assert client.get("/api/rollouts/r").json()["counts"]["offered"] == 2
+    assert "devices" not in client.get("/api/rollouts").json()[0]
+    for step, state in (("pause", "paused"), ("resume", "running"), ("rollback", "rolled_back")):
+        answer = client.post(f"/api/rollouts/r/{step}", json={"who": "ana", "why": "a try"}, headers=HEADERS)
+        assert answer.json()["state"] == state
+    found = client.get("/api/audit?limit=2").json()
+    assert [(entry["who"], entry["action"]) for entry in found] == [
+        ("ana", "rollout resume"),
+        ("ana", "rollout rollback"),
+    ]
+
+
+def test_models_are_listed_shown_and_promoted(client: httpx.Client) -> None:
+    promoted = client.post(
+        "/api/models/rosette-1.1.0/promote", json={"crop": "tomato", "alias": "champion"}, headers=HEADERS
+    )
+    assert promoted.json()["aliases"] == ["tomato@champion"]
+    assert [one["version"] for one in client.get("/api/models").json()] == ["1.2.0", "1.1.0", "1.0.0"]
+    assert client.get("/api/models/tomato@champion").json()["digest"] == NEW.ref.digest
+
+
+COMMANDS = ["/api/rollouts", "/api/rollouts/r/abort", "/api/models/rosette-1.1.0/promote"]
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 403),
+        ({"X-Canopy-Command": "0"}, 403),
+        ({**HEADERS, "Content-Type": "text/plain"}, 415),
+        ({**HEADERS, "Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({**HEADERS, "Host": "rebound.example"}, 403),
+    ],
+)
+def test_a_page_of_another_site_cannot_command(
+    client: httpx.Client, store: Store, path: str, headers: dict[str, str], status: int
+) -> None:
+    before = entries(store)
+    answer = client.post(path, content=b"{}", headers={"Content-Type": "application/json", **headers})
+    assert answer.status_code == status
+    assert entries(store) == before
+
+
+@pytest.mark.parametrize("length", ["Transfer-Encoding: chunked", "Content-Length: 9999999999"])
+def test_a_body_without_a_bound_is_refused_before_it_comes(client: httpx.Client, length: str) -> None:
+    address = (client.base_url.host, client.base_url.port)
+    with socket.create_connection(address, timeout=10) as connection:
+        lines = ["POST /api/rollouts HTTP/1.1", "Host: 127.0.0.1", "X-Canopy-Command: 1", length]
+        connection.sendall("\r\n".join([*lines, "Content-Type: application/json", "", ""]).encode())
+        assert connection.recv(64).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_a_service_that_others_can_reach_takes_no_commands(store: Store, path: str) -> None:
+    before = entries(store)
+    with served(store, commands=False) as client:
+        answer = client.post(path, json=CREATION, headers=HEADERS)
+        assert (answer.status_code, "no login" in answer.json()["detail"]) == (403, True)
+        assert client.get("/api/rollouts").status_code == 200
+    assert entries(store) == before
+
+
+def test_a_preflight_of_another_site_is_not_granted(client: httpx.Client) -> None:
+    asked = {"Origin": "http://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    answer = client.options("/api/rollouts", headers=asked | {"Access-Control-Request-Headers": "x-canopy-command"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/rollouts", {**CREATION, "models": ["rosette-9.9.9"]}, 404),
+        ("/api/rollouts", {**CREATION, "models": []}, 422),
+        ("/api/rollouts", {**CREATION, "plan": {"waves": []}}, 422),
+        ("/api/rollouts", {**CREATION, "id": "a b"}, 422),
+        ("/api/rollouts", {**CREATION, "plan": {**PLAN, "select": {"sites": ["nowhere"]}}}, 409),
+        ("/api/rollouts", {**CREATION, "more": 1}, 422),
+        ("/api/rollouts/nobody/pause", {}, 404),
+        ("/api/rollouts/r/explode", {}, 404),
+        ("/api/models/rosette-1.1.0/promote", {"crop": "../x", "alias": "champion"}, 422),
+        ("/api/rollouts", {**CREATION, "plan": {"waves": [{"name": "x" * 200_000}]}}, 413),
+    ],
+)
+def test_a_command_that_cannot_be_is_refused_with_its_reason(
+    client: httpx.Client, store: Store, path: str, body: dict[str, object], status: int
+) -> None:
+    before = entries(store)
+    answer = client.post(path, json=body, headers=HEADERS)
+    assert (answer.status_code, bool(answer.json()["detail"])) == (status, True)
+    assert entries(store) == before
+
+
+@pytest.mark.parametrize("path", ["/api/rollouts/nobody", "/api/rollouts/nobody/comparison", "/api/models/x-1.0.0"])
+def test_what_is_not_there_is_not_found(client: httpx.Client, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_the_page_shows_waves_failures_shadows_and_models(client: httpx.Client, store: Store) -> None:
+    assert "No rollout yet" in client.get("/rollouts").text
+    client.post("/api/rollouts", json=CREATION, headers=HEADERS)
+    look(store)
+    first = sorted(told(store))
+    obey(store, *first)
+    shadow = ShadowReport(model=NEW.ref, pictures=3, count_bins=(0, 3, 0), class_bins=(0, 1, 2))
+    report(store, first[0], active=OLD.ref, wanted=NEW.ref, revision=1, phase=Phase.ROLLED_BACK,
+           failure=Failure.ROLLED_BACK, shadow=shadow)  # fmt: skip
+    look(store)
+    text = client.get("/rollouts").text
+    for shown in ("halted", "2 of 2 devices failed", "2 ×", "3 pictures of 1 device", "rosette 1.1.0", "up to 20 %"):
+        assert shown in text, shown
+    assert 'href="/rollouts" aria-current="page"' in text
+    assert 'href="/" aria-current="page"' in client.get("/").text
+
+
+def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.Client, store: Store) -> None:
+    client.post("/api/rollouts", json=CREATION, headers=HEADERS)
+    look(store)
+    evil = "<script>alert(1)</script>"
+    from datetime import datetime, timezone
+
+    from edge.contract.control import Reported
+    from fleet.intake import Letter
+
+    for device in told(store):
+        message = Reported(
+            at=datetime.now(timezone.utc), boot_id=evil, hardware="cpu", revision=1, phase=Phase.REFUSED, reason=evil
+        )
+        store.commit([Letter("site", device, message)])
+    look(store)
+    text = client.get("/rollouts").text
+    assert evil not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_a_shadow_report_of_a_bare_model_is_drawn_too(client: httpx.Client, store: Store) -> None:
+    client.post("/api/rollouts", json=CREATION, headers=HEADERS)
+    other = ModelRef(name="other", version="1.0.0", digest=f"sha256:{5:064}")
+    report(store, "dev-00", active=OLD.ref, shadow=ShadowReport(model=other, count_bins=(1,)))
+    report(store, "dev-01", active=OLD.ref, shadow=ShadowReport(model=NEW.ref))
+    assert client.get("/rollouts").status_code == 200
+
+
+# --- the update repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    path = tmp_path / "updates"
+    keys = tmp_path / "keys"
+    words = ["repo", "init", "--repo", str(path), "--make-keys", str(keys), "--no-passphrase"]
+    made = CliRunner().invoke(command_line, words)
+    assert made.exit_code == 0, made.output
+    return path
+
+
+def test_the_repository_is_served_in_pieces_and_nothing_else_of_its_folder(store: Store, repository: Path) -> None:
+    with served(store, repository=repository) as client:
+        whole = client.get("/updates/metadata/1.root.json")
+        assert whole.content == (repository / "public" / "metadata" / "1.root.json").read_bytes()
+        part = client.get("/updates/metadata/1.root.json", headers={"Range": "bytes=10-19"})
+        assert (part.status_code, part.content) == (206, whole.content[10:20])
+        assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
+        rest = client.get("/updates/metadata/1.root.json", headers={"Range": f"bytes={len(whole.content)}-"})
+        assert rest.status_code == 416
+        again = client.get("/updates/metadata/1.root.json", headers={"If-None-Match": whole.headers["etag"]})
+        assert again.status_code == 304
+        for path in ("keys.json", "policy.json", "../keys.json", "%2e%2e/keys.json", "metadata/../../keys.json"):
+            assert client.get(f"/updates/{path}").status_code == 404, path
+
+
+def test_without_a_repository_there_are_no_updates(client: httpx.Client) -> None:
+    assert client.get("/updates/metadata/timestamp.json").status_code == 404
+
+
+def entries(store: Store) -> int:
+    with store.reading() as connection:
+        return len(audit.entries(connection))
