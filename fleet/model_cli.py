@@ -43,7 +43,8 @@ def add(
         if as_json:
             print_json({**ref.model_dump(), "new": new})
         else:
-            typer.echo(f"{ref.name} {ref.version} is registered{'' if new else ' already'}: {ref.digest}")
+            typer.echo(f"{ref.name} {ref.version} is registered{'' if new else ' already'}")
+            typer.echo(ref.digest)
 
 
 @app.command("list")
@@ -119,7 +120,7 @@ def _print(found: dict[str, Any]) -> None:
         ("readings", _readings(made)),
     ]
     for label, value in lines:
-        typer.echo(f"{label:<9} {value}")
+        typer.echo(f"{label:<8} {value}")
 
 
 def _named(devices: list[str]) -> str:
