@@ -21,6 +21,7 @@ from edge.contract.control import Desired, Failure, ModelRef, Phase, Reported, W
 from edge.contract.message import Message
 from edge.contract.messages import Info, State
 from edge.contract.topics import DESIRED, INFO, REPORTED, STATE, Address, Channel
+from tests.sim.depot import Depot
 
 RECONNECTS_AFTER_S = 0.2
 UNDER_WAY = (Phase.DOWNLOADING, Phase.STAGED, Phase.TESTING, Phase.ACTIVE)
@@ -47,6 +48,7 @@ class Updater:
 
     Attributes:
         defects: what does not work on it.
+        depot: the real client of the update repository.
         step_s: how long each step of an update takes, at least.
         told: every revision that it took up, to see what a rollout exposed.
         blind: moments at which a model was in force that does not work, without being on trial.
@@ -58,6 +60,7 @@ class Updater:
     folder: Path
     port: int
     defects: Defects
+    depot: Depot
     step_s: float = 0.05
     site: str = "sim"
     rng: random.Random = field(default_factory=lambda: random.Random(0))
@@ -215,10 +218,15 @@ class Updater:
             self._write(self._read().model_copy(update={"phase": Phase.IDLE, "attempt": None}))
             self._news.set()
             return
-        if memory.phase is Phase.DOWNLOADING:
-            await self._network.wait()
+        if memory.phase is Phase.DOWNLOADING and not await self._download(memory):
+            return
         self._write(self._stepped(self._read()))
         await self._report()
+
+    async def _download(self, memory: Memory) -> bool:
+        await self._network.wait()
+        assert memory.attempt
+        return await asyncio.to_thread(self.depot.fetch, memory.attempt.target, memory.attempt.model)
 
     def _stepped(self, memory: Memory) -> Memory:
         assert memory.attempt
@@ -278,6 +286,7 @@ class Updaters:
         mixes: Iterable[Mix],
         factory: ModelRef,
         defects: Defects,
+        depot: Depot,
         seed: int = 1,
         step_s: float = 0.05,
     ) -> None:
@@ -288,7 +297,15 @@ class Updaters:
             for number in range(mix.count):
                 name = f"{mix.hardware}-{mix.camera}-{number:03}"
                 one = Updater(
-                    name, mix.hardware, mix.camera, folder, port, defects, step_s, rng=random.Random(self.rng.random())
+                    name,
+                    mix.hardware,
+                    mix.camera,
+                    folder,
+                    port,
+                    defects,
+                    depot,
+                    step_s,
+                    rng=random.Random(self.rng.random()),
                 )
                 one.install(factory)
                 self.all.append(one)

@@ -13,11 +13,11 @@ STARTS_WITHIN_S = 30.0
 class Service:
     """The real command. ``mqtt`` is the broker's settings as YAML; ``more`` further lines of the configuration."""
 
-    def __init__(self, folder: Path, mqtt: str, more: str = "") -> None:
+    def __init__(self, folder: Path, mqtt: str, more: str = "", http_port: int = 0) -> None:
         self._folder = folder
         self.ready = folder / "ready.json"
         self.config = folder / "fleet.yaml"
-        self.config.write_text(f"state_dir: state\nhttp: {{port: 0}}\nmqtt: {mqtt}\n{more}")
+        self.config.write_text(f"state_dir: state\nhttp: {{port: {http_port}}}\nmqtt: {mqtt}\n{more}")
         self._command = [
             sys.executable,
             "-W",

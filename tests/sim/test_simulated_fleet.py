@@ -17,13 +17,13 @@ from fleet.cli import app
 from fleet.registry import register
 from fleet.rollout_rows import read_facts
 from fleet.store import Store
+from tests.sim.depot import Depot, build_repository
 from tests.sim.fleet_of_updaters import Defects, Mix, Updaters, dump, until
 from tests.sim.fleet_service import Service
-from tests.sim.models import package
-from tests.sim.mosquitto import Mosquitto
+from tests.sim.models import packed
+from tests.sim.mosquitto import Mosquitto, free_port
 
 RUN = CliRunner()
-OLD, NEW = package("1.0.0"), package("1.1.0")
 QUICK = "rollouts: {tick_s: 0.2, settle_s: 0.5}\n"
 THIRTY = (Mix("cpu", "rtsp", 12), Mix("orin", "csi", 9), Mix("x86", "v4l2", 9))
 TWO_HUNDRED = (Mix("cpu", "rtsp", 80), Mix("orin", "csi", 60), Mix("x86", "v4l2", 40), Mix("x86", "rtsp", 20))
@@ -38,13 +38,20 @@ class Scene:
 
     def __init__(self, folder: Path, broker: Mosquitto, mixes: tuple[Mix, ...], defects: Defects, **how: Any) -> None:
         self.broker = broker
-        self.service = Service(folder, f"{{embedded: false, port: {broker.port}}}", QUICK)
+        zips, packages = zip(*(packed(folder, version) for version in ("1.0.0", "1.1.0")), strict=True)
+        self.old, self.new = (package.ref for package in packages)
+        repository = build_repository(folder, list(zips), sorted({mix.hardware for mix in mixes}))
+        more = QUICK + f"updates: {{repository: {repository}}}\n"
+        http_port = free_port()
+        self.service = Service(folder, f"{{embedded: false, port: {broker.port}}}", more, http_port)
         self.service.start()
         self.store = Store(f"sqlite:///{folder / 'state' / 'fleet.sqlite'}")
         with self.store.writing() as connection:
-            for model in (OLD, NEW):
-                register(connection, model, "test")
-        self.fleet = Updaters(folder / "devices", broker.port, mixes, OLD.ref, defects, **how)
+            for package in packages:
+                register(connection, package, "test")
+        root = (repository / "public" / "metadata" / "1.root.json").read_bytes()
+        self.depot = Depot(folder / "depot", f"http://127.0.0.1:{http_port}/updates", root)
+        self.fleet = Updaters(folder / "devices", broker.port, mixes, self.old, defects, self.depot, **how)
 
     async def begin(self, *options: str) -> dict[str, Any]:
         """Boot every device and create the rollout ``r``, by the real command line."""
@@ -101,7 +108,7 @@ def test_a_good_release_reaches_all_through_three_waves(staged, mixes, within_s:
         exposed: set[int] = set()
 
         def is_done() -> bool:
-            exposed.add(len(scene.fleet.exposed(NEW.ref)))
+            exposed.add(len(scene.fleet.exposed(scene.new)))
             return scene.state() == "done"
 
         done = await until(is_done, within_s)
@@ -112,8 +119,9 @@ def test_a_good_release_reaches_all_through_three_waves(staged, mixes, within_s:
         assert max(size for size in exposed if size < len(scene.fleet.all)) >= waves[0]
 
     asyncio.run(play())
-    assert len(scene.fleet.on(NEW.ref)) == len(scene.fleet.all)
+    assert len(scene.fleet.on(scene.new)) == len(scene.fleet.all)
     assert not scene.fleet.without_a_working_model()
+    assert scene.depot.fetched >= len(scene.fleet.all)
 
 
 @pytest.mark.parametrize(("mixes", "within_s"), SIZES)
@@ -130,13 +138,13 @@ def test_one_that_fails_on_one_hardware_halts_inside_its_wave_and_everyone_is_ba
         await scene.fleet.cut_power()
         assert halted, scene.told()
         first = {one["device"] for one in made["devices"] if one["wave"] == 1}
-        assert scene.fleet.exposed(NEW.ref) <= first
+        assert scene.fleet.exposed(scene.new) <= first
 
     asyncio.run(play())
     found = scene.rollout()
     assert found["wave"] == 1
     assert "devices with board=orin, camera=csi, hardware=orin failed, but 0 of" in found["reason"]
-    assert len(scene.fleet.on(OLD.ref)) == len(scene.fleet.all)
+    assert len(scene.fleet.on(scene.old)) == len(scene.fleet.all)
     assert not scene.fleet.without_a_working_model()
     with scene.store.reading() as connection:
         assert [entry.action for entry in audit.entries(connection)][-2:] == ["rollout create", "rollout halt"]
@@ -185,6 +193,6 @@ def test_through_power_cuts_cut_networks_and_killed_services_nobody_ends_without
 
     asyncio.run(play())
     assert not scene.fleet.without_a_working_model()
-    assert len(scene.fleet.on((NEW if end == "done" else OLD).ref)) == len(scene.fleet.all)
+    assert len(scene.fleet.on(scene.new if end == "done" else scene.old)) == len(scene.fleet.all)
     with scene.store.reading() as connection:
         audit.verify(connection)

@@ -6,36 +6,19 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from fleet.cli import app
 from fleet.errors import ConfigError
 from fleet.repository.folder import RepositoryFolder
 from fleet.settings import load_settings
 from fleet.updates import OnlineSignatures, offered
+from tests.sim.depot import build_repository
 from tests.sim.models import packed
-
-RUN = CliRunner()
-
-
-def command(*words: object) -> str:
-    done = RUN.invoke(app, [str(word) for word in words])
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """With version 1.1.0 for ``cpu`` and ``orin``."""
-    path, keys = tmp_path / "updates", tmp_path / "keys"
-    command("repo", "init", "--repo", path, "--make-keys", keys, "--no-passphrase")
-    for hardware in ("cpu", "orin", "x86"):
-        command("repo", "key", keys / hardware, "--no-passphrase")
-        signed = [word for key in sorted(keys.glob("*")) if key.suffix != ".pub" for word in ("--key", key)]
-        command("repo", "add-key", hardware, keys / hardware, "--repo", path, *signed)
-    for hardware in ("cpu", "orin"):
-        command("repo", "publish", packed(tmp_path, "1.1.0")[0], "--hardware", hardware, "--repo", path)
-    return path
+    return build_repository(tmp_path, [packed(tmp_path, "1.1.0")[0]], ["cpu", "orin"])
 
 
 def test_what_is_offered_is_read_from_what_is_signed(repository: Path, tmp_path: Path) -> None:
