@@ -1,7 +1,7 @@
 """Rollouts and what is known of their devices, out of the store and into it, inside the caller's transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -104,9 +104,9 @@ def save_rollout(
     statements.replace_rows(connection, schema.rollout_devices, rows)
 
 
-def save_orders(connection: Connection, rollout: str, orders: Iterable[Order], now: datetime) -> None:
+def save_orders(connection: Connection, rollout: str, orders: Sequence[Order], now: datetime) -> None:
     """Write what devices are to be told."""
-    ids = device_ids(connection)
+    ids = device_ids(connection) if orders else {}
     rows: list[Row] = [
         {
             "device_id": ids[order.device],

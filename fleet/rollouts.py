@@ -8,7 +8,8 @@ of it again with the next connection. While the broker is away nothing is decide
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from sqlalchemy import Connection, select
@@ -33,7 +34,7 @@ class Rollouts:
         self._stopping = threading.Event()
         self._session = 0
         self._looks_from = 0.0
-        self._failed = False
+        self._concerns: dict[str, str] = {}
         self._thread = threading.Thread(target=self._look_until_stopped, name="rollouts", daemon=True)
 
     def start(self) -> None:
@@ -47,16 +48,21 @@ class Rollouts:
 
     def _look_until_stopped(self) -> None:
         while not self._stopping.wait(self._settings.tick_s):
-            try:
+            with self._said_once("rollouts"):
                 self._look()
-                self._failed = False
-            except Exception as error:
-                if not self._failed:
-                    log.log(
-                        logging.ERROR, "rollouts stand still, trying again: %s", error,
-                        exc_info=not isinstance(error, FleetError),
-                    )  # fmt: skip
-                self._failed = True
+
+    @contextmanager
+    def _said_once(self, what: str) -> Iterator[None]:
+        """Whatever goes wrong is tried again at the next look, and logged when it changes."""
+        try:
+            yield
+        except Exception as error:
+            if self._concerns.get(what) != str(error):
+                unforeseen = not isinstance(error, FleetError)
+                log.log(logging.ERROR, "%s stand still, trying again: %s", what, error, exc_info=unforeseen)
+            self._concerns[what] = str(error)
+        else:
+            self._concerns.pop(what, None)
 
     def _look(self) -> None:
         if not self._ingest.connected:
@@ -71,9 +77,18 @@ class Rollouts:
         with self._store.reading() as connection:
             names = open_rollouts(connection)
         for name in names:
-            with self._store.writing() as connection:
-                orders = carry_on(connection, name, datetime.now(timezone.utc))
-            self._tell(orders)
+            with self._said_once(f"the devices of rollout {name}"):  # one that cannot go on holds up no other
+                self._carry_on(name)
+
+    def _carry_on(self, name: str) -> None:
+        """Look without holding up the ingest first: most looks change nothing."""
+        now = datetime.now(timezone.utc)
+        with self._store.reading() as connection:
+            if not changes_something(connection, name, now):
+                return
+        with self._store.writing() as connection:
+            orders = carry_on(connection, name, now)
+        self._tell(orders)
 
     def _tell(self, orders: Sequence[Order]) -> None:
         for order in orders:
@@ -92,6 +107,16 @@ class Rollouts:
     def _publish(self, device: str, payload: bytes) -> None:
         site, _, name = device.partition("/")
         self._ingest.publish(topics.Address(site, name, topics.DESIRED), payload)
+
+
+def changes_something(connection: Connection, name: str, now: datetime) -> bool:
+    """Whether a look would write anything."""
+    before = read_rollout(connection, name)
+    if before is None:
+        return False
+    fleet = read_facts(connection)
+    step = advance(before, fleet, now)
+    return bool(step.orders) or step.rollout != before or not unsettled(step.rollout, fleet)
 
 
 def carry_on(connection: Connection, name: str, now: datetime) -> Sequence[Order]:

@@ -407,7 +407,7 @@ QUICK = Plan(
 
 
 @given(deeds=RUNS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_never_more_is_exposed_than_the_waves_so_far(deeds: list[tuple[str, int]]) -> None:
     fleet = mixed_fleet()
     for rollout in live(fleet, rollout_of(QUICK), deeds):
@@ -418,7 +418,7 @@ def test_never_more_is_exposed_than_the_waves_so_far(deeds: list[tuple[str, int]
 
 
 @given(deeds=RUNS, more=RUNS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_rollout_that_has_stopped_exposes_nobody_ever_again(
     deeds: list[tuple[str, int]], more: list[tuple[str, int]]
 ) -> None:
@@ -434,7 +434,7 @@ def test_a_rollout_that_has_stopped_exposes_nobody_ever_again(
 
 
 @given(deeds=RUNS, rolled_back=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_device_ends_on_the_old_model_or_the_new_one(deeds: list[tuple[str, int]], rolled_back: bool) -> None:
     fleet = mixed_fleet()
     rollout = ([rollout_of(QUICK), *live(fleet, rollout_of(QUICK), deeds)])[-1]
@@ -451,7 +451,7 @@ def test_every_device_ends_on_the_old_model_or_the_new_one(deeds: list[tuple[str
 
 
 @given(deeds=RUNS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_same_reports_lead_to_the_same_decisions_whoever_looks(deeds: list[tuple[str, int]]) -> None:
     """What is kept between two looks is a value: nothing hides in the process that may be killed."""
     one, two = mixed_fleet(), mixed_fleet()
@@ -461,7 +461,7 @@ def test_the_same_reports_lead_to_the_same_decisions_whoever_looks(deeds: list[t
 
 
 @given(deeds=RUNS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_looking_twice_at_the_same_tells_nobody_anything_new(deeds: list[tuple[str, int]]) -> None:
     fleet = mixed_fleet()
     looks = live(fleet, rollout_of(QUICK), [*deeds, ("look", 0)])
