@@ -39,20 +39,20 @@ class Suspicion:
 
 
 def find_suspicion(outcomes: Iterable[Outcome], *, alpha: float, min_failures: int) -> Suspicion | None:
-    """The devices that are least likely to fail so often by chance, if that is at most ``alpha``.
+    """The devices that are least likely to fail so often by chance, if that is unlikely enough.
 
     Args:
         outcomes: every device that has ended in the whole rollout.
-        alpha: largest p-value that stops; it holds for one look at one group. Fisher's test is conservative for few
-            failures, which pays for the repeated looks (measured in ``benchmarks/false_halts.py``).
+        alpha: largest p-value of one look, shared evenly by the groups that the devices fall into (Bonferroni). Looking
+            again after each device is not paid for; ``benchmarks/false_halts.py`` measures what comes of it.
         min_failures: fewer failures of a group stop nothing.
     """
     ended = list(outcomes)
     members: dict[frozenset[int], list[str]] = defaultdict(list)
-    for group in sorted({group for outcome in ended if outcome.failed for group in outcome.groups}):
+    for group in sorted({group for outcome in ended for group in outcome.groups}):
         members[frozenset(n for n, outcome in enumerate(ended) if group in outcome.groups)].append(group)
     found = [_suspicion(ended, numbers, groups) for numbers, groups in members.items()]
-    serious = [one for one in found if one.failed >= min_failures and one.chance <= alpha]
+    serious = [one for one in found if one.failed >= min_failures and one.chance * len(members) <= alpha]
     return min(serious, key=lambda one: one.chance, default=None)
 
 

@@ -71,9 +71,12 @@ class Wave(_Part):
 
 
 class Correlation(_Part):
-    """When failures that share a hardware or a kind of camera stop everything, however few they are."""
+    """When failures that share a hardware or a kind of camera stop everything, however few they are.
 
-    alpha: Annotated[float, Field(ge=0, le=0.2)] = 0.01
+    ``alpha``: how likely it may be that they do by chance; ``min_failures``: fewer of them stop nothing.
+    """
+
+    alpha: Annotated[float, Field(ge=0, le=0.2)] = 0.02
     min_failures: Annotated[int, Field(ge=1, le=1_000)] = 2
 
 
