@@ -27,8 +27,11 @@ def list_entries(
         if as_json:
             print_json([asdict(entry) | {"detail": json.loads(entry.detail)} for entry in found])
             return
-        rows = [(entry.seq, f"{entry.at[:16]}Z", entry.who, f"{entry.action}: {entry.subject}") for entry in found]
-        print_table(("no.", "at", "who", "what"), rows)
+        rows = [
+            (entry.seq, f"{entry.at[:16]}Z", entry.who, (entry.digest or "")[7:15], f"{entry.action}: {entry.subject}")
+            for entry in found
+        ]
+        print_table(("no.", "at", "who", "sha256", "what"), rows)
         if found:
             typer.echo(f"head  {found[-1].hash}")
 

@@ -178,8 +178,13 @@ def enrolled(rollout: Rollout, fleet: Mapping[str, Facts]) -> Rollout:
 
 
 def unsettled(rollout: Rollout, fleet: Mapping[str, Facts]) -> bool:
-    """Whether another look can change anything although the rollout has ended: devices are still on their way back."""
-    return rollout.state in GOING_ON or any(
+    """Whether another look can change anything: it goes on, or devices are still to go back."""
+    return rollout.state in GOING_ON or going_back(rollout, fleet) > 0
+
+
+def going_back(rollout: Rollout, fleet: Mapping[str, Facts]) -> int:
+    """How many devices are on their way back, or are to be told to go."""
+    return sum(
         one.standing is Standing.RETURNING or _to_recall(rollout, one)
         for name, one in rollout.participants.items()
         if name in fleet and fleet[name].owner == rollout.id

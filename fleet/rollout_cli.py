@@ -18,6 +18,7 @@ from fleet.terminal import (
     person,
     print_json,
     reading,
+    say,
     settings_of,
     writing,
 )
@@ -186,4 +187,4 @@ def _steer(config: Path, rollout_id: str, state: str, who: str | None, why: str)
         with writing(config) as connection:
             commands.steer(connection, rollout_id, State(state), person(who), why)
             found = rollout_views.rollout(connection, rollout_id)
-        typer.echo(f"{rollout_id}: {found['says']}")
+        say(f"{rollout_id}: {found['says']}")

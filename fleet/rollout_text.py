@@ -20,7 +20,8 @@ def print_rollout(rollout: Document) -> None:
     """What it brings, how it stands, and its waves."""
     models = " against ".join(f"{model['name']} {model['version']}" for model in rollout["models"])
     typer.echo(f"{rollout['id']}: {models}, {len(rollout['devices'])} devices")
-    say(rollout["says"] if rollout["state"] == "done" else f"{_words(rollout['state'])}: {rollout['says']}")
+    state, says = _words(rollout["state"]), rollout["says"]
+    say(says if says.startswith(state) else f"{state}: {says}")
     headings = ("wave", "devices", "told", "ok", "failed", "back", "state", "takes")
     print_table(headings, [_wave_row(wave) for wave in rollout["waves"]])
 

@@ -21,6 +21,7 @@ from fleet.rollout import (
     Standing,
     State,
     executed,
+    going_back,
     needed,
     reachable,
 )
@@ -73,19 +74,18 @@ def _document(connection: Connection, rollout_id: str, fleet: Mapping[str, Facts
 def sentence(found: Rollout, fleet: Mapping[str, Facts], now: datetime) -> str:
     """What is the matter, for a person who looks in: what the rollout waits for, or how it ended."""
     counts = Counter(one.standing for one in found.participants.values())
-    returning = counts[Standing.RETURNING]
-    back = f"; {returning} devices are still to go back" if returning else "; everybody told is back"
+    kept, returning = counts[Standing.SUCCEEDED], going_back(found, fleet)
+    back = f"{returning} devices are still to go back" if returning else "everybody told is back"
     match found.state:
         case State.DONE:
             failed = f", {counts[Standing.FAILED]} failed" if counts[Standing.FAILED] else ""
-            return f"done: {counts[Standing.SUCCEEDED]} of {len(found.participants)} devices confirmed it{failed}"
+            return f"done: {kept} of {len(found.participants)} devices confirmed it{failed}"
         case State.HALTED:
-            kept = counts[Standing.SUCCEEDED]
-            return found.reason + (f"; {kept} devices keep it" if kept and not returning else back)
+            return f"{found.reason}; {back}" + (f", {kept} keep it" if kept and not returning else "")
         case State.ABORTED:
-            return f"aborted; {counts[Standing.SUCCEEDED]} devices keep it" + (back if returning else "")
+            return f"aborted: {kept} devices keep it; {back}"
         case State.ROLLED_BACK:
-            return f"rolled back{back}"
+            return f"rolled back: {back}"
         case _:
             return _waits_for(found, fleet, now)
 
@@ -143,9 +143,11 @@ def _wave(found: Rollout, number: int, wave: Wave, fleet: Mapping[str, Facts], n
 
 
 def _wave_state(found: Rollout, number: int, members: Mapping[str, Participant]) -> str:
+    told = any(one.standing is not Standing.WAITING for one in members.values())
+    if found.state is State.ROLLED_BACK:
+        return "rolled back" if told else "not begun"
     if number < found.wave or found.state is State.DONE:
         return "passed"
-    told = any(one.standing is not Standing.WAITING for one in members.values())
     if found.state in GOING_ON:
         if number > found.wave:
             return "waiting"

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import aiomqtt
 from pydantic import BaseModel
@@ -311,6 +312,7 @@ class Updaters:
                 self.all.append(one)
 
     async def boot(self, at_once: int = 50) -> None:
+        asyncio.get_running_loop().set_exception_handler(_unless_cut)
         for first in range(0, len(self.all), at_once):
             for one in self.all[first : first + at_once]:
                 one.boot()
@@ -333,6 +335,12 @@ class Updaters:
 
     def without_a_working_model(self) -> list[str]:
         return [one.where for one in self.all if one.blind or not one.works(one.memory().active)]
+
+
+def _unless_cut(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The client library still asks for a socket that was cut under it."""
+    if not isinstance(context.get("exception"), OSError):
+        loop.default_exception_handler(context)
 
 
 async def until(condition: Callable[[], bool], within_s: float, every_s: float = 0.1) -> bool:
