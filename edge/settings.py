@@ -133,12 +133,29 @@ class CameraSettings(Settings):
         return self
 
 
+class EngineSettings(Settings):
+    """TensorRT engines: where built ones are kept, and what building one may take.
+
+    A build that needs more than ``build_memory_bytes`` is ended rather than the daemon beside it; on a Jetson that is
+    memory of CPU and GPU alike. ``workspace_bytes`` bounds what one layer may use for speed.
+    """
+
+    folder: Path | None = None
+    """Absent: ``engines`` in the state directory, of commands without one in ``~/.cache/canopy``."""
+    workspace_bytes: Annotated[int, Field(ge=2**20)] = 512 * 2**20
+    build_memory_bytes: Annotated[int, Field(ge=256 * 2**20)] = 3 * 2**30
+    build_timeout_s: Annotated[float, Field(gt=0)] = 3600.0
+    keep: Annotated[int, Field(ge=1, le=100)] = 4
+
+
 class InferenceSettings(Settings):
-    """Which model runs, and on how much of the machine."""
+    """Which model runs, on what, and on how much of the machine."""
 
     package: Path
-    precision: Literal["auto", "fp32", "fp16", "int8.cpu"] = "auto"
+    backend: Literal["auto", "tensorrt", "cuda", "openvino", "cpu"] = "auto"
+    precision: Literal["auto", "fp32", "fp16", "int8.trt", "int8.cpu"] = "auto"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    engine: EngineSettings = EngineSettings()
 
 
 class OutboxSettings(Settings):
@@ -243,7 +260,12 @@ def _anchored(settings: DeviceSettings, folder: Path) -> DeviceSettings:
         else camera
         for camera in settings.cameras
     ]
-    inference = settings.inference.model_copy(update={"package": folder / settings.inference.package})
-    return settings.model_copy(
-        update={"state_dir": folder / settings.state_dir, "cameras": cameras, "inference": inference}
+    state_dir = folder / settings.state_dir
+    engines = folder / (settings.inference.engine.folder or state_dir / "engines")
+    inference = settings.inference.model_copy(
+        update={
+            "package": folder / settings.inference.package,
+            "engine": settings.inference.engine.model_copy(update={"folder": engines}),
+        }
     )
+    return settings.model_copy(update={"state_dir": state_dir, "cameras": cameras, "inference": inference})

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
@@ -86,12 +86,8 @@ def build_package(
 
 
 def open_precision(package: ModelPackage, precision: Precision) -> Backend:
-    """The device's backend on one file of a package.
-
-    Not validated: a device's settings offer only what its CPU is meant to run, and the TensorRT file is checked too.
-    """
-    settings: dict[str, Any] = {"package": package.path, "precision": precision, "threads": 1}
-    return open_backend(package, InferenceSettings.model_construct(None, **settings))
+    """The device's backend on one file of a package; a CPU runs the files that are meant for TensorRT, too."""
+    return open_backend(package, InferenceSettings(package=package.path, precision=precision, backend="cpu"))
 
 
 class _Forge:
