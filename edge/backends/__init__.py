@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from edge.contract.manifest import Manifest, Precision
-from edge.errors import BackendMissing, InferenceFailed, ModelError, PackageInvalid
+from edge.errors import BackendMissing, EngineInvalid, EngineMissing, InferenceFailed, ModelError, PackageInvalid
 from edge.package import ModelPackage
 from edge.preprocess import GRID_STRIDE_PX
 from edge.settings import InferenceSettings
@@ -48,10 +48,12 @@ class Backend(ABC):
     Attributes:
         name: what runs, for the log and the health message.
         passed_over: the backends that would have been preferred, each with the reason why it was not taken.
+        can_be_bettered: ``prepare`` would make a preferred one ready.
     """
 
     name: str
     passed_over: tuple[str, ...] = ()
+    can_be_bettered: bool = False
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
@@ -68,9 +70,36 @@ class Backend(ABC):
         try:
             outputs = self._run(image)
         except Exception as error:  # each runtime raises types of its own; this is the seam where they become ours
-            raise InferenceFailed(
-                f"{self.name} failed: {error}; check the model package and the free memory"
-            ) from error
+            raise self._failed(error) from error
+        return self._inference(outputs)
+
+    def infer_each(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[Inference]:
+        """Run the network on one picture after the other; runtimes that can copy one while they compute another do.
+
+        Raises:
+            InferenceFailed: as ``infer`` does.
+        """
+        results = iter(self._run_each(self._checked(images)))
+        while True:
+            try:
+                outputs = next(results)
+            except StopIteration:
+                return
+            except InferenceFailed:
+                raise
+            except Exception as error:
+                raise self._failed(error) from error
+            yield self._inference(outputs)
+
+    def _checked(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+        for image in images:
+            _check("image", image, *self._inputs["image"])
+            yield image
+
+    def _failed(self, error: Exception) -> InferenceFailed:
+        return InferenceFailed(f"{self.name} failed: {error}; check the model package and the free memory")
+
+    def _inference(self, outputs: Mapping[str, NDArray[np.generic]]) -> Inference:
         for name, (dtype, shape) in self._outputs.items():
             _check(name, outputs.get(name), dtype, shape)
         _check_range("classes", outputs["classes"], len(self._manifest.classes))
@@ -92,6 +121,10 @@ class Backend(ABC):
     def _run(self, image: NDArray[np.uint8]) -> Mapping[str, NDArray[np.generic]]:
         """The graph's outputs by their names; may raise anything."""
 
+    def _run_each(self, images: Iterable[NDArray[np.uint8]]) -> Iterable[Mapping[str, NDArray[np.generic]]]:
+        """The outputs of each picture, in order; for a runtime that does better than one after the other."""
+        return map(self._run, images)
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -112,6 +145,24 @@ class Runtime:
     prepare: Callable[[ModelPackage, Precision, InferenceSettings, Report], None] | None = None
 
 
+def _tensorrt_missing() -> str | None:
+    from edge.engine.machine import missing  # noqa: PLC0415  runtimes are looked for when one is to be chosen
+
+    return missing()
+
+
+def _open_tensorrt(package: ModelPackage, precision: Precision, settings: InferenceSettings) -> Backend:
+    from edge.backends.trt import TensorRtBackend  # noqa: PLC0415
+
+    return TensorRtBackend(package, precision, settings)
+
+
+def _prepare_tensorrt(package: ModelPackage, precision: Precision, settings: InferenceSettings, report: Report) -> None:
+    from edge.engine.engine import prepare_engine  # noqa: PLC0415
+
+    prepare_engine(package, precision, settings, report)
+
+
 def _open_cpu(package: ModelPackage, precision: Precision, settings: InferenceSettings) -> Backend:
     from edge.backends.ort import OrtBackend  # noqa: PLC0415  loading a runtime takes a second and 60 MB
 
@@ -119,6 +170,7 @@ def _open_cpu(package: ModelPackage, precision: Precision, settings: InferenceSe
 
 
 RUNTIMES: Final = (
+    Runtime("tensorrt", ("int8.trt", "fp16", "fp32"), _tensorrt_missing, _open_tensorrt, _prepare_tensorrt),
     # CPUs compute FP16 by way of FP32; signed activations are slower than FP32 on x86.
     Runtime("cpu", ("int8.cpu", "fp32", "fp16", "int8.trt"), lambda: None, _open_cpu),
 )
@@ -136,6 +188,7 @@ def open_backend(package: ModelPackage, settings: InferenceSettings) -> Backend:
         ModelError: the runtime cannot load it.
     """
     candidates, passed_over = _candidates(package, settings)
+    unprepared = False
     for runtime, precision in candidates:
         try:
             backend = runtime.open(package, precision, settings)
@@ -143,8 +196,9 @@ def open_backend(package: ModelPackage, settings: InferenceSettings) -> Backend:
             if runtime is candidates[-1][0]:
                 raise
             passed_over.append(f"{runtime.name}: {error}")
+            unprepared = unprepared or isinstance(error, EngineMissing | EngineInvalid)
             continue
-        backend.passed_over = tuple(passed_over)
+        backend.passed_over, backend.can_be_bettered = tuple(passed_over), unprepared
         log.info("%s%s", backend.name, "".join(f"; not {reason}" for reason in passed_over))
         return backend
     raise AssertionError("there is always a candidate")  # pragma: no cover
