@@ -82,6 +82,8 @@ def build(order: BuildOrder, trt: Any, tell: Callable[[float, str], None]) -> No
     tell(0.0, "reading the graph")
     if not parser.parse(read_onnx(order.onnx)):
         raise BuildFailed(f"{order.library} cannot read {order.onnx}: {_problems(parser) or records.errors()}")
+    if not network.num_outputs:  # many bytes that are no graph pass for an empty one
+        raise BuildFailed(f"{order.library} cannot read {order.onnx}: it holds no graph")
     for kind, expected, found in (
         ("inputs", order.inputs, _tensors(network.num_inputs, network.get_input)),
         ("outputs", order.outputs, _tensors(network.num_outputs, network.get_output)),

@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -118,8 +118,10 @@ class EngineCache:
         return Engine(folder, sidecar)
 
     @contextmanager
-    def building(self) -> Iterator[Path]:
+    def building(self, told_to_wait: Callable[[], None]) -> Iterator[Path]:
         """Hold the cache for a build, alone among all processes; gives an empty folder to build in.
+
+        ``told_to_wait`` is called if another process builds now.
 
         Raises:
             BuildFailed: the cache's folder cannot be used.
@@ -130,7 +132,11 @@ class EngineCache:
         except OSError as error:
             raise BuildFailed(f"cannot use {self.folder} for engines: {error}; set inference.engine.folder") from error
         with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                told_to_wait()
+                fcntl.flock(lock, fcntl.LOCK_EX)
             for left_over in self.folder.glob(f"{_PARTIAL}*"):
                 shutil.rmtree(left_over, ignore_errors=True)
             partial = self.folder / f"{_PARTIAL}{os.getpid()}"

@@ -83,8 +83,7 @@ class EngineShop:
         key = self._key(graph)
         if (engine := self._good(key)) is not None:
             return engine
-        report(0.0, "waiting for another build to end")
-        with self.cache.building() as partial:
+        with self.cache.building(lambda: report(0.0, "waiting for another build to end")) as partial:
             if (engine := self._good(key)) is not None:
                 return engine
             order = self._order(graph, partial)

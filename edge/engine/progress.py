@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+MAX_DEPTH: Final = 8
+"""Deeper phases do not show; names that come twice cannot lead in a circle."""
 
 
 @dataclass(slots=True)
@@ -52,11 +55,11 @@ class Progress:
         if self._root in self._phases:
             self.share = max(self.share, self._share_of(self._root))
 
-    def _share_of(self, name: str | None) -> float:
-        if name is None or name not in self._phases:
+    def _share_of(self, name: str | None, depth: int = 0) -> float:
+        if name is None or name not in self._phases or depth == MAX_DEPTH:
             return 0.0
         phase = self._phases[name]
-        return min(1.0, (phase.done + self._share_of(phase.running)) / phase.steps)
+        return min(1.0, (phase.done + self._share_of(phase.running, depth + 1)) / phase.steps)
 
 
 def monitor(trt: Any, tell: Callable[[float, str], None]) -> Any:
