@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge import __version__
-from edge.errors import CanopyError, CaptureError, DeliveryError
+from edge.errors import CanopyError, CaptureError, DeliveryError, ModelError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edge.settings import DeviceSettings
+    from edge.settings import DeviceSettings, InferenceSettings
     from edge.stored import StoredRecords
 
 EXIT_CODES = (
@@ -49,6 +49,16 @@ class LogLevel(str, Enum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class BackendName(str, Enum):
+    """What can run a model."""
+
+    AUTO = "auto"
+    TENSORRT = "tensorrt"
+    CUDA = "cuda"
+    OPENVINO = "openvino"
+    CPU = "cpu"
 
 
 def _tell_version(wanted: bool) -> None:
@@ -178,6 +188,49 @@ def outbox_export(
         with _stored(_settings(config)) as records, replaced_file(output) as file:
             lines = write_csv(records.all(selection), file)
     typer.echo(f"{lines} lines written", err=True)
+
+
+@app.command()
+def accept(
+    config: ConfigFile = DEFAULT_CONFIG,
+    package: Annotated[
+        Path | None, typer.Option("--package", help="A model package; absent: the configured one.")
+    ] = None,
+    backend: Annotated[BackendName | None, typer.Option(help="What shall run it; absent: as configured.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="A folder with pictures of your own to compare on.")] = None,
+    runs: Annotated[int, typer.Option(min=10, max=100_000, help="Runs for each figure.")] = 300,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the report.")] = Path("accept.json"),
+    as_json: AsJson = False,
+) -> None:
+    """Build the engine, compare it with the package and the CPU, measure, and write a report to send back."""
+    with _errors_told():
+        from edge.acceptance.accept import accept as run_acceptance
+        from edge.acceptance.pictures import pictures_in
+        from edge.acceptance.view import acceptance_view
+        from edge.lines import replaced_file
+
+        inference = _inference_settings(config, package, backend)
+        found = run_acceptance(inference, pictures_in(pictures) if pictures else [], runs, _tell_progress)
+        with replaced_file(output) as file:
+            file.write(found.model_dump_json(indent=1) + "\n")
+        _print(found, as_json, lambda: acceptance_view(found))
+        typer.echo(f"the report is in {output}", err=True)
+    raise typer.Exit(0 if found.passed else ModelError.exit_code)
+
+
+def _tell_progress(share: float, doing: str) -> None:
+    typer.echo(f"{share:4.0%} {doing}", err=True)
+
+
+def _inference_settings(config: Path, package: Path | None, backend: BackendName | None) -> "InferenceSettings":
+    """The configured ones, with what the command line says instead; a package alone will do where nothing is yet."""
+    from edge.settings import InferenceSettings
+
+    said: dict[str, Any] = {"package": package} if package else {}
+    said |= {"backend": backend.value} if backend else {}
+    if package and not config.exists():
+        return InferenceSettings(**said)
+    return _settings(config).inference.model_copy(update=said)
 
 
 @contextmanager

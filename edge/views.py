@@ -33,7 +33,7 @@ MAIN_TRAITS = {
 def status_view(status: Status, budget_bytes: int, *, running: bool) -> RenderableType:
     """How the daemon does."""
     now = datetime.now(timezone.utc)
-    facts = _facts()
+    facts = facts_table()
     facts.add_row("device", f"{status.site}/{status.device}")
     facts.add_row("daemon", _presence(status, now, running=running))
     facts.add_row("model", status.model or Text("none usable; see the log", "red"))
@@ -52,7 +52,7 @@ def status_view(status: Status, budget_bytes: int, *, running: bool) -> Renderab
 
 def stats_view(stats: OutboxStats, budget_bytes: int) -> RenderableType:
     """What the outbox holds."""
-    facts = _facts()
+    facts = facts_table()
     facts.add_row("records", f"{stats.entries:,} stored, {stats.undelivered:,} of them wait for the fleet")
     facts.add_row("oldest waiting", "none" if stats.oldest_undelivered_s is None else age(stats.oldest_undelivered_s))
     facts.add_row("given up", f"{stats.dropped:,} records, {stats.gaps:,} gaps in the log")
@@ -76,7 +76,7 @@ def records_view(records: list[StoredRecord]) -> RenderableType:
 
 def settings_view(settings: DeviceSettings, model: str) -> RenderableType:
     """What a configuration means."""
-    facts = _facts()
+    facts = facts_table()
     facts.add_row("device", f"{settings.site}/{settings.device}")
     facts.add_row("state", str(settings.state_dir))
     facts.add_row("model", f"{model}, precision {settings.inference.precision}, threads {settings.inference.threads}")
@@ -91,7 +91,7 @@ def settings_view(settings: DeviceSettings, model: str) -> RenderableType:
 
 def summary_view(summary: dict[str, Any]) -> RenderableType:
     """What a run came to."""
-    facts = _facts()
+    facts = facts_table()
     names = ("captured", "processed", "dropped", "failed")
     facts.add_row("pictures", ", ".join(f"{summary[name]:,} {name}" for name in names))
     facts.add_row("records", f"{summary['appended']:,} appended, {summary['delivered']:,} delivered")
@@ -121,7 +121,8 @@ def age(duration_s: float) -> str:
     return f"{hours:.0f} h {minutes % 60:.0f} min" if days < 1 else f"{days:.0f} d {hours % 24:.0f} h"
 
 
-def _facts() -> Table:
+def facts_table() -> Table:
+    """Names on the left, what is known of each on the right."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")

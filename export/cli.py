@@ -19,12 +19,12 @@ from rich.table import Table
 from edge.archive import pack, unpack
 from edge.contract.manifest import Lineage, Precision
 from edge.errors import CanopyError
+from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit
 from export.compat import TARGETS, check, read_graph
 from export.describe import describe, differences
 from export.evidence import rendered_evidence, rendered_scenes
-from export.golden import read_golden
 from export.package import build_package, open_precision
 from export.parity import ParityRefused, compare
 from export.to_onnx import to_float_graph, with_border

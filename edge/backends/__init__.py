@@ -47,11 +47,15 @@ class Backend(ABC):
 
     Attributes:
         name: what runs, for the log and the health message.
+        runtime: its row in ``RUNTIMES``.
+        precision: the file of the package that it runs.
         passed_over: the backends that would have been preferred, each with the reason why it was not taken.
         can_be_bettered: ``prepare`` would make a preferred one ready.
     """
 
     name: str
+    runtime: str = ""
+    precision: Precision = "fp32"
     passed_over: tuple[str, ...] = ()
     can_be_bettered: bool = False
 
@@ -198,6 +202,7 @@ def open_backend(package: ModelPackage, settings: InferenceSettings) -> Backend:
             passed_over.append(f"{runtime.name}: {error}")
             unprepared = unprepared or isinstance(error, EngineMissing | EngineInvalid)
             continue
+        backend.runtime, backend.precision = runtime.name, precision
         backend.passed_over, backend.can_be_bettered = tuple(passed_over), unprepared
         log.info("%s%s", backend.name, "".join(f"; not {reason}" for reason in passed_over))
         return backend

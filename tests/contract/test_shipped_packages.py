@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 
 from edge.contract.reference import REFERENCE_FILE, Reference
+from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit
-from export.golden import read_golden
 from export.package import open_precision
 from training.checkpoint import load_network
 from training.spec import ModelSpec

@@ -11,9 +11,9 @@ from onnx import numpy_helper
 
 import export.package as build
 from edge.contract.manifest import Manifest
+from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit as fit_picture
-from export.golden import read_golden
 from export.package import Evidence, build_package, open_precision
 from export.parity import Parity, ParityRefused
 from tests.sim.painted import painted_pool, painted_source, tiny_run
