@@ -51,16 +51,6 @@ class LogLevel(str, Enum):
     ERROR = "error"
 
 
-class BackendName(str, Enum):
-    """What can run a model."""
-
-    AUTO = "auto"
-    TENSORRT = "tensorrt"
-    CUDA = "cuda"
-    OPENVINO = "openvino"
-    CPU = "cpu"
-
-
 def _tell_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"canopy {__version__}")
@@ -196,7 +186,9 @@ def accept(
     package: Annotated[
         Path | None, typer.Option("--package", help="A model package; absent: the configured one.")
     ] = None,
-    backend: Annotated[BackendName | None, typer.Option(help="What shall run it; absent: as configured.")] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="What shall run it, like tensorrt or cpu; absent: as configured.")
+    ] = None,
     pictures: Annotated[Path | None, typer.Option(help="A folder with pictures of your own to compare on.")] = None,
     runs: Annotated[int, typer.Option(min=10, max=100_000, help="Runs for each figure.")] = 300,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the report.")] = Path("accept.json"),
@@ -222,15 +214,13 @@ def _tell_progress(share: float, doing: str) -> None:
     typer.echo(f"{share:4.0%} {doing}", err=True)
 
 
-def _inference_settings(config: Path, package: Path | None, backend: BackendName | None) -> "InferenceSettings":
+def _inference_settings(config: Path, package: Path | None, backend: str | None) -> "InferenceSettings":
     """The configured ones, with what the command line says instead; a package alone will do where nothing is yet."""
-    from edge.settings import InferenceSettings
+    from edge.settings import InferenceSettings, checked
 
-    said: dict[str, Any] = {"package": package} if package else {}
-    said |= {"backend": backend.value} if backend else {}
-    if package and not config.exists():
-        return InferenceSettings(**said)
-    return _settings(config).inference.model_copy(update=said)
+    said = {name: value for name, value in (("package", package), ("backend", backend)) if value is not None}
+    configured = {} if package and not config.exists() else dict(_settings(config).inference)
+    return checked(InferenceSettings, {**configured, **said}, "the command line")
 
 
 @contextmanager

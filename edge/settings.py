@@ -7,7 +7,7 @@ Values that differ between machines may come from the environment instead: ``CAN
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError, model_validator
@@ -26,6 +26,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+Group = TypeVar("Group", bound=Settings)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[Fraction, Fraction]
@@ -224,11 +226,19 @@ def load_settings(path: Path) -> DeviceSettings:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} holds {type(tree).__name__}, not a mapping of settings; see configs/device.yaml")
+    return _anchored(checked(DeviceSettings, _with_environment(tree), str(path)), path.resolve().parent)
+
+
+def checked(kind: type[Group], values: dict[str, Any], source: str) -> Group:
+    """A group of settings from what ``source`` gives.
+
+    Raises:
+        ConfigError: a value is wrong; each is named, with what is allowed.
+    """
     try:
-        settings = DeviceSettings.model_validate(_with_environment(tree))
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{path} cannot be used:\n{_explain(error)}") from error
-    return _anchored(settings, path.resolve().parent)
+        raise ConfigError(f"{source} cannot be used:\n{_explain(error)}") from error
 
 
 def _with_environment(tree: dict[str, Any]) -> dict[str, Any]:

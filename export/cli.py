@@ -22,7 +22,7 @@ from edge.errors import CanopyError
 from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit
-from export.compat import TARGETS, check, read_graph
+from export.compat import OLDEST_TARGET, TARGETS, check, read_graph
 from export.describe import describe, differences
 from export.evidence import rendered_evidence, rendered_scenes
 from export.package import build_package, open_precision
@@ -73,13 +73,15 @@ def write_onnx(checkpoint: Checkpoint, out: Path, size_px: SizePx = 512, top_k: 
 @app.command()
 def compat(
     files: Annotated[list[Path], typer.Argument(help="ONNX files.")],
-    target: Annotated[str, typer.Option(help=f"One of {', '.join(TARGETS)}.")] = "tensorrt-10",
+    target: Annotated[str, typer.Option(help=f"One of {', '.join(TARGETS)}.")] = OLDEST_TARGET,
 ) -> None:
     """Say what a target would refuse of a graph, before anybody waits for a build on the device."""
     with _errors_end_with_their_code():
         for file in files:
-            check(read_graph(file), target, str(file))
+            fallbacks = check(read_graph(file), target, str(file))
             show(f"{file}: nothing that {target} would refuse")
+            for line in fallbacks:
+                show(f"  falls back to the GPU: {line}")
 
 
 @app.command()

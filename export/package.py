@@ -20,7 +20,7 @@ from edge.package import ModelPackage
 from edge.preprocess import fit
 from edge.settings import InferenceSettings
 from export.card import model_card
-from export.compat import check
+from export.compat import OLDEST_TARGET, check
 from export.golden import write_golden
 from export.half import to_fp16
 from export.parity import ParityRefused, compare
@@ -141,7 +141,7 @@ class _Forge:
     def _write(self, precision: Precision, name: str, left: Sequence[str]) -> None:
         model = with_border(convert(self.graph, precision, self.fitted, left))
         if precision != "int8.cpu":  # every other file is for a device with TensorRT
-            check(model, "tensorrt-10", name)
+            check(model, OLDEST_TARGET, name)
         onnx.save(model, self.folder / name)
 
 

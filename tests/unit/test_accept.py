@@ -104,6 +104,13 @@ def test_a_forced_backend_that_is_not_there_ends_with_the_models_code_and_no_rep
     assert not (tmp_path / "a.json").exists()
 
 
+def test_a_backend_that_is_unknown_is_an_error_of_the_command_line(tmp_path: Path) -> None:
+    command = ["accept", "--config", str(tmp_path / "none.yaml"), "--package", str(SHIPPED), "--backend", "abacus"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert "'tensorrt'" in done.stderr
+
+
 def test_a_folder_without_readable_pictures_is_named(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(b"no picture")
     with pytest.raises(CaptureError, match="no picture in"):

@@ -11,7 +11,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from export.compat import Incompatible, check, read_graph, troubles
+from export.compat import TARGETS, Incompatible, _read_table, check, read_graph, troubles
+from export.dla import leaves_dla
 from export.half import to_fp16
 from export.quantize import to_int8
 from export.to_onnx import to_float_graph, with_border
@@ -20,7 +21,7 @@ from training.network import Network
 
 SIZE_PX, TOP_K = 96, 32
 FOR_TENSORRT = ["fp32", "fp16", "int8.trt"]
-TARGET = "tensorrt-10"
+TARGET = "tensorrt-10.3"
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec")
 
@@ -35,9 +36,55 @@ def graphs() -> dict[str, onnx.ModelProto]:
     return {kind: with_border(graph) for kind, graph in made.items()}
 
 
+@pytest.mark.parametrize("target", ["tensorrt-10.3", "tensorrt-10.15", "tensorrt-11", "dla-orin"])
 @pytest.mark.parametrize("kind", FOR_TENSORRT)
-def test_what_ships_for_tensorrt_has_nothing_that_it_would_refuse(graphs, kind: str) -> None:
-    assert troubles(graphs[kind], TARGET) == []
+def test_what_ships_for_tensorrt_has_nothing_that_it_would_refuse(graphs, kind: str, target: str) -> None:
+    assert [trouble for trouble in troubles(graphs[kind], target) if not trouble.falls_back] == []
+
+
+def test_newer_releases_take_newer_opsets_operators_and_ir_versions(graphs) -> None:
+    model = copy.deepcopy(graphs["fp32"])
+    model.opset_import[0].version, model.ir_version = 24, 12
+    next(node for node in model.graph.node if node.op_type == "Sigmoid").op_type = "HannWindow"
+    refused = {target: {trouble.why for trouble in troubles(model, target)} for target in TARGETS}
+    assert {why.split(",")[0] for why in refused["tensorrt-10.3"]} >= {"opset 24", "IR version 12"}
+    assert any("HannWindow" in why for why in refused["tensorrt-10.3"])
+    assert refused["tensorrt-10.15"] == refused["tensorrt-11"] == set()
+
+
+def test_a_dla_runs_the_convolutions_and_leaves_the_peaks_to_the_gpu(graphs) -> None:
+    fallbacks = check(graphs["fp16"], "dla-orin", "model.fp16.onnx")
+    assert any("no TopK" in line for line in fallbacks)
+    assert any("no ArgMax" in line for line in fallbacks)
+    assert not any("no Conv" in line or "no Relu" in line for line in fallbacks)
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes", "named"),
+    [
+        ("Conv", {"kernel_shape": [33, 3]}, "kernel_shape 33; a DLA takes at most 32"),
+        ("Conv", {"strides": [9, 9]}, "strides 9"),
+        ("MaxPool", {"kernel_shape": [9, 9]}, "kernel_shape 9; a DLA takes at most 8"),
+        ("ConvTranspose", {"pads": [1, 1, 1, 1]}, "pads 1"),
+        ("Concat", {"axis": 2}, "axis 2; a DLA takes only 1"),
+        ("Erf", {}, "a DLA has no Erf"),
+        ("Softmax", {}, "Softmax on INT8"),
+    ],
+)
+def test_each_limit_of_a_dla_is_named(operator: str, attributes: dict[str, object], named: str) -> None:
+    node = helper.make_node(operator, ["x"], ["y"], **attributes)
+    limits = _read_table("dla-orin.yaml")["dla"]
+    assert any(named in why for why in leaves_dla(node, limits, {"x": "INT8"}, {}))
+
+
+@pytest.mark.parametrize(
+    ("after", "mode", "fits"), [(32, "linear", True), (40, "linear", False), (80, "linear", False)]
+)
+def test_a_dla_resizes_by_whole_numbers_that_are_small(after: int, mode: str, fits: bool) -> None:
+    node = helper.make_node("Resize", ["x"], ["y"], mode=mode)
+    shapes = {"x": (1, 8, 16, 16), "y": (1, 8, after, after)}
+    limits = _read_table("dla-orin.yaml")["dla"]
+    assert bool(list(leaves_dla(node, limits, {"x": "FP16"}, shapes))) != fits
 
 
 def test_the_file_for_the_cpu_is_not_one_for_tensorrt(graphs) -> None:
@@ -105,7 +152,7 @@ def test_each_thing_that_would_fail_is_named(graphs, spoil: Callable[[onnx.Model
 
 
 def test_a_target_that_is_not_known_is_refused(graphs) -> None:
-    with pytest.raises(Incompatible, match="tensorrt-10"):
+    with pytest.raises(Incompatible, match=r"tensorrt-10\.3, tensorrt-10\.15, tensorrt-11, dla-orin"):
         troubles(graphs["fp32"], "tensorrt-3")
 
 
@@ -117,6 +164,10 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, graphs) -> None:
     onnx.save(split, tmp_path / "split.onnx", save_as_external_data=True, location="w", size_threshold=0)
     with pytest.raises(Incompatible, match="in another file"):
         read_graph(tmp_path / "split.onnx")
+    with (tmp_path / "huge.onnx").open("wb") as huge:
+        huge.truncate(2**31)
+    with pytest.raises(Incompatible, match="at most 2147483647"):
+        read_graph(tmp_path / "huge.onnx")
     onnx.save(graphs["fp32"], tmp_path / "whole.onnx")
     assert read_graph(tmp_path / "whole.onnx").graph.node
 

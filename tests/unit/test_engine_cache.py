@@ -64,7 +64,7 @@ def test_another_graph_or_other_flags_are_another_engine(cache: EngineCache) -> 
     put(cache, KEY)
     with pytest.raises(EngineMissing, match="the builder's settings"):
         cache.find(KEY.model_copy(update={"flags": ("STRONGLY_TYPED", "WORKSPACE=2")}))
-    with pytest.raises(EngineMissing, match="built yet$"):
+    with pytest.raises(EngineMissing, match=r"built yet$"):
         cache.find(KEY.model_copy(update={"onnx": "sha256:" + "b" * 64}))
 
 
