@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends import Backend, open_backend
+from edge.backends.background import prepare_in_background
 from edge.contract.manifest import Manifest
 from edge.errors import ModelError
 from edge.package import ModelPackage
@@ -23,7 +24,8 @@ class Model:
     """Segments pictures with the configured package.
 
     A package that cannot be opened does not end the daemon: each use raises why, and after ``RETRY_AFTER_S`` it is
-    tried again, so copying the right files is all that a technician has to do.
+    tried again, so copying the right files is all that a technician has to do. Where a faster backend lacks only its
+    engine, that is built in the background and takes over between two pictures.
     """
 
     def __init__(self, settings: InferenceSettings) -> None:
@@ -50,6 +52,8 @@ class Model:
             self._error, self._retry_at_s = error, time.monotonic() + RETRY_AFTER_S
             raise
         self._error = None
+        if self._backend.can_be_bettered:
+            prepare_in_background(self._package, self._settings, self._take_over)
         log.info("model %s %s on %s", self._package.manifest.name, self._package.manifest.version, self._backend.name)
         return self._package.manifest
 
@@ -67,3 +71,8 @@ class Model:
         manifest = self.open()
         assert self._backend is not None  # noqa: S101  open() has just proved it
         return decode(self._backend.infer(image), manifest, placement)
+
+    def _take_over(self, backend: Backend) -> None:
+        """Use ``backend`` from the next picture on; called from another thread, so it replaces one reference."""
+        log.info("the model moves from %s to %s", self._backend and self._backend.name, backend.name)
+        self._backend = backend
