@@ -156,9 +156,9 @@ def _tensorrt_missing() -> str | None:
 
 
 def _open_tensorrt(package: ModelPackage, precision: Precision, settings: InferenceSettings) -> Backend:
-    from edge.backends.trt import TensorRtBackend  # noqa: PLC0415
+    from edge.backends.trt import open_engine  # noqa: PLC0415
 
-    return TensorRtBackend(package, precision, settings)
+    return open_engine(package, precision, settings)
 
 
 def _prepare_tensorrt(package: ModelPackage, precision: Precision, settings: InferenceSettings, report: Report) -> None:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, Final, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from edge.backends import Backend, Tensors, graph_inputs, graph_outputs
 from edge.backends.cuda import Bytes, Gpu, open_gpu
@@ -18,7 +18,7 @@ from edge.engine.cache import REBUILD, Engine
 from edge.engine.engine import EngineShop, Graph
 from edge.engine.machine import TENSORRT
 from edge.engine.records import Records, make_logger
-from edge.errors import BackendMissing, DeviceFailed, EngineInvalid, ModelError
+from edge.errors import BackendMissing, DeviceFailed, EngineInvalid
 from edge.package import ModelPackage
 from edge.settings import InferenceSettings
 
@@ -36,45 +36,58 @@ Outputs = Mapping[str, NDArray[np.generic]]
 log = logging.getLogger(__name__)
 
 
+def open_engine(package: ModelPackage, precision: Precision, settings: InferenceSettings) -> "TensorRtBackend":
+    """Run the engine of a package's file; one that proves useless is removed, so that it is built again.
+
+    Raises:
+        EngineMissing: it is not built.
+        EngineInvalid: it is broken, or from elsewhere.
+        ModelError: this machine cannot run it.
+    """
+    shop = EngineShop(settings.engine)
+    engine = shop.find(Graph.of_package(package, precision))
+    try:
+        return TensorRtBackend(package.manifest, engine)
+    except EngineInvalid:
+        shop.cache.discard(engine)
+        raise
+
+
 class TensorRtBackend(Backend):
-    """Runs a package's engine in a thread of its own, which makes, uses and ends the CUDA context.
+    """Runs an engine in a thread of its own, which makes, uses and ends the CUDA context.
 
     Pages, buffers, streams, events and graphs are made when it is opened; a picture makes none. What ``infer`` gives is
     copied out of them, so it stays as it is when the next picture comes.
     """
 
-    def __init__(self, package: ModelPackage, precision: Precision, settings: InferenceSettings) -> None:
-        super().__init__(package.manifest)
-        shop = EngineShop(settings.engine)
-        engine = shop.find(Graph.of_package(package, precision))
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        super().__init__(manifest)
+        self._runner: Runner | None = None
         self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(1, thread_name_prefix="tensorrt")
         try:
-            self._runner = self._in_thread(lambda: Runner(engine, package.manifest))
-        except EngineInvalid:
-            shop.cache.discard(engine)
+            self._runner = self._in_thread(lambda: Runner(engine, manifest))
+        except BaseException:
             self.close()
             raise
-        except ModelError:
-            self.close()
-            raise
-        self.name = f"{shop.machine.tensorrt}, {precision}, {self._runner.how}"
+        graph = engine.sidecar.graph.removeprefix("model.").removesuffix(".onnx")
+        self.name = f"{engine.sidecar.key.machine.tensorrt}, {graph}, {self._runner.how}"
 
     def close(self) -> None:
         """End the context, and the thread."""
         if self._thread is not None:
-            if hasattr(self, "_runner"):
+            if self._runner is not None:
                 self._in_thread(self._runner.close)
             self._thread.shutdown()
-            self._thread = None
+            self._thread = self._runner = None
 
     def _run(self, image: Picture) -> Outputs:
-        return self._in_thread(lambda: self._runner.run(image))
+        return self._in_thread(partial(self._open_runner.run, image))
 
     def _run_each(self, images: Iterable[Picture]) -> Iterator[Outputs]:
         waiting: list[Callable[[], Outputs]] = []
         try:
             for image in images:
-                waiting.append(self._in_thread(partial(self._runner.start, image)))
+                waiting.append(self._in_thread(partial(self._open_runner.start, image)))
                 if len(waiting) == IN_FLIGHT:
                     yield self._in_thread(waiting.pop(0))
             while waiting:
@@ -82,6 +95,12 @@ class TensorRtBackend(Backend):
         finally:
             for finish in waiting:  # whoever stopped listening leaves pictures under way
                 self._in_thread(finish)
+
+    @property
+    def _open_runner(self) -> "Runner":
+        if self._runner is None:
+            raise DeviceFailed("the backend is closed; open the model again")
+        return self._runner
 
     def _in_thread(self, work: Callable[[], T]) -> T:
         if self._thread is None:
@@ -104,8 +123,8 @@ class Runner:
         try:
             self._runtime = self._trt.Runtime(self._logger)
             self._engine = self._deserialize(engine)
-            self._check_interface(engine, manifest)
-            self._slots = [self._slot(manifest) for _ in range(IN_FLIGHT)]
+            names = self._names_of(engine, manifest)
+            self._slots = [self._slot(manifest, names) for _ in range(IN_FLIGHT)]
             recorded = sum(slot.record() for slot in self._slots)
         except BaseException:
             self.close()
@@ -145,29 +164,36 @@ class Runner:
             )
         return found
 
-    def _check_interface(self, engine: Engine, manifest: Manifest) -> None:
+    def _names_of(self, engine: Engine, manifest: Manifest) -> dict[str, str]:
+        """What the engine calls the tensors of the graph contract.
+
+        Raises:
+            EngineInvalid: it has others.
+        """
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
-        found: Tensors = {
-            name: (
-                np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name))),
-                tuple(self._engine.get_tensor_shape(name)),
-            )
-            for name in names
-        }
+        entry = self._trt.TensorIOMode.INPUT
+        names.sort(key=lambda name: self._engine.get_tensor_mode(name) != entry)  # stable: inputs before outputs
         expected = {**graph_inputs(manifest), **graph_outputs(manifest)}
-        if found != expected:
+        ours = list(expected) if engine.sidecar.positional else names
+        found = {name: self._described(theirs) for name, theirs in zip(ours, names, strict=False)}
+        if found != expected or len(names) != len(expected):
             raise EngineInvalid(
                 f"the engine in {engine.folder} has {found}, its package describes {expected}; {REBUILD}"
             )
+        return dict(zip(ours, names, strict=True))
 
-    def _slot(self, manifest: Manifest) -> "_Slot":
+    def _described(self, name: str) -> tuple[DTypeLike, tuple[int, ...]]:
+        dtype = np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name)))
+        return dtype, tuple(self._engine.get_tensor_shape(name))
+
+    def _slot(self, manifest: Manifest, names: Mapping[str, str]) -> "_Slot":
         context = self._engine.create_execution_context()
         if context is None:
             free = f"{self._gpu.free_bytes():,} bytes are free"
             raise DeviceFailed(
                 f"TensorRT gives no execution context: {self._records.errors()}; {free} on the GPU: end other programs"
             )
-        return _Slot(self._gpu, context, self._records, manifest)
+        return _Slot(self._gpu, context, self._records, manifest, names)
 
 
 class _Slot:
@@ -176,7 +202,7 @@ class _Slot:
     The outputs lie behind one another in one block, so that one copy brings them.
     """
 
-    def __init__(self, gpu: Gpu, context: Any, records: Records, manifest: Manifest) -> None:
+    def __init__(self, gpu: Gpu, context: Any, records: Records, manifest: Manifest, names: Mapping[str, str]) -> None:
         self._gpu, self._context, self._records = gpu, context, records
         (self._picture,), in_bytes = _layout(graph_inputs(manifest))
         outputs, out_bytes = _layout(graph_outputs(manifest))
@@ -187,9 +213,9 @@ class _Slot:
         self._outputs = {place.name: place.view(self._host_out) for place in outputs}
         self._graph: CapturedWork | None = None
         self.busy = False
-        self._bind(self._picture.name, self._device_in.address)
+        self._bind(names[self._picture.name], self._device_in.address)
         for place in outputs:
-            self._bind(place.name, self._device_out.address + place.offset_bytes)
+            self._bind(names[place.name], self._device_out.address + place.offset_bytes)
 
     def record(self) -> bool:
         """Capture what a picture needs as a graph, after one run that lets TensorRT settle; whether it worked."""

@@ -54,7 +54,10 @@ class EngineKey(BaseModel):
 
 
 class Sidecar(BaseModel):
-    """What is known of an engine: what built it, for what, and what bytes it has."""
+    """What is known of an engine: what built it, for what, and what bytes it has.
+
+    ``positional``: its tensors have names of their own, and stand in the order of the graph contract.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,6 +69,7 @@ class Sidecar(BaseModel):
     built_at: datetime
     build_s: float
     peak_rss_bytes: int
+    positional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,16 @@ class EngineCache:
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
 
-    def put(self, partial: Path, key: EngineKey, graph: str, build_s: float, peak_rss_bytes: int) -> Engine:
+    def put(
+        self,
+        partial: Path,
+        key: EngineKey,
+        graph: str,
+        build_s: float,
+        peak_rss_bytes: int,
+        *,
+        positional: bool = False,
+    ) -> Engine:
         """Take over what was built in ``partial``, and let go of the oldest engines beyond those to keep."""
         plan = (partial / PLAN_FILE).read_bytes()
         sidecar = Sidecar(
@@ -160,6 +173,7 @@ class EngineCache:
             built_at=utc_now(),
             build_s=round(build_s, 1),
             peak_rss_bytes=peak_rss_bytes,
+            positional=positional,
         )
         (partial / SIDECAR_FILE).write_text(sidecar.model_dump_json(indent=1) + "\n", encoding="utf-8")
         for path in (partial / PLAN_FILE, partial / SIDECAR_FILE, partial):

@@ -63,7 +63,7 @@ class EngineShop:
         self._settings = settings
         self._library = library
         self.machine = machine or this_machine(library)
-        self.cache = EngineCache(settings.folder or Path.home() / ".cache" / "canopy" / "engines", settings.keep)
+        self.cache = EngineCache(engine_folder(settings), settings.keep)
 
     def find(self, graph: Graph) -> Engine:
         """The engine of ``graph``.
@@ -116,6 +116,11 @@ class EngineShop:
             inputs=manifest and _named(graph_inputs(manifest)),
             outputs=manifest and _named(graph_outputs(manifest)),
         )
+
+
+def engine_folder(settings: EngineSettings) -> Path:
+    """Where engines are kept; for commands without a configuration, in this user's cache."""
+    return settings.folder or Path.home() / ".cache" / "canopy" / "engines"
 
 
 def prepare_engine(package: ModelPackage, precision: Precision, settings: InferenceSettings, report: Report) -> None:

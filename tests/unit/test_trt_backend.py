@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge.backends import open_backend, prepare
-from edge.backends.trt import TensorRtBackend
+from edge.backends.trt import open_engine
 from edge.engine.cache import PLAN_FILE, SIDECAR_FILE, Sidecar
 from edge.errors import BackendMissing, DeviceFailed, EngineInvalid, EngineMissing, InferenceFailed
 from edge.package import ModelPackage
@@ -79,7 +79,7 @@ def test_a_prepared_engine_gives_what_onnx_runtime_gives(nvidia, prepared, packa
 
 
 def test_two_pictures_in_flight_do_not_mix(nvidia, prepared, package, settings, pictures) -> None:
-    engine = TensorRtBackend(package, "fp32", settings)
+    engine = open_engine(package, "fp32", settings)
     one_by_one = [engine.infer(picture) for picture in pictures]
     assert all(map(same, engine.infer_each(iter(pictures)), one_by_one))
     assert not same(one_by_one[0], one_by_one[1])
@@ -87,7 +87,7 @@ def test_two_pictures_in_flight_do_not_mix(nvidia, prepared, package, settings, 
 
 
 def test_a_listener_that_stops_early_leaves_no_picture_behind(nvidia, prepared, package, settings, pictures) -> None:
-    engine = TensorRtBackend(package, "fp32", settings)
+    engine = open_engine(package, "fp32", settings)
     results = engine.infer_each(iter(pictures))
     next(results)
     results.close()
@@ -98,7 +98,7 @@ def test_a_listener_that_stops_early_leaves_no_picture_behind(nvidia, prepared, 
 def test_a_third_picture_in_flight_is_refused_and_not_written_over_the_first(
     nvidia, prepared, package, settings, pictures
 ) -> None:
-    engine = TensorRtBackend(package, "fp32", settings)
+    engine = open_engine(package, "fp32", settings)
     expected = engine.infer(pictures[0])
     finish = [engine._in_thread(lambda n=n: engine._runner.start(pictures[n])) for n in range(2)]
     with pytest.raises(DeviceFailed, match="2 pictures are under way"):
@@ -109,7 +109,7 @@ def test_a_third_picture_in_flight_is_refused_and_not_written_over_the_first(
 
 
 def test_a_picture_allocates_nothing_and_is_one_launch(nvidia, prepared, package, settings, pictures) -> None:
-    engine = TensorRtBackend(package, "fp32", settings)
+    engine = open_engine(package, "fp32", settings)
     engine.warm_up()
     before, launches = nvidia.allocations, nvidia.launches
     for picture in pictures:
@@ -120,7 +120,7 @@ def test_a_picture_allocates_nothing_and_is_one_launch(nvidia, prepared, package
 
 
 def test_what_was_given_stays_when_the_next_picture_comes(nvidia, prepared, package, settings, pictures) -> None:
-    engine = TensorRtBackend(package, "fp32", settings)
+    engine = open_engine(package, "fp32", settings)
     first = engine.infer(pictures[0])
     kept = first.centers.copy()
     for picture in pictures[1:]:
@@ -130,7 +130,7 @@ def test_what_was_given_stays_when_the_next_picture_comes(nvidia, prepared, pack
 
 
 def test_one_thread_uses_the_context_whoever_asks(nvidia, prepared, package, settings, pictures) -> None:
-    engine = TensorRtBackend(package, "fp32", settings)
+    engine = open_engine(package, "fp32", settings)
     threads = [threading.Thread(target=engine.infer, args=(picture,)) for picture in pictures]
     for thread in threads:
         thread.start()
@@ -145,7 +145,7 @@ def test_an_engine_whose_work_cannot_be_captured_runs_without_a_graph(
     nvidia, prepared, package, settings, pictures
 ) -> None:
     nvidia.refuses_capture = True
-    engine = TensorRtBackend(package, "fp32", settings)
+    engine = open_engine(package, "fp32", settings)
     assert "no CUDA graphs" in engine.name
     assert engine.infer(pictures[0]).centers[:, 2].any()
     assert not nvidia.launches
@@ -228,7 +228,7 @@ def test_without_a_gpu_the_backend_is_missing_and_auto_says_why(nvidia, package,
 
 
 def test_a_closed_backend_says_so(nvidia, prepared, package, settings, pictures) -> None:
-    engine = TensorRtBackend(package, "fp32", settings)
+    engine = open_engine(package, "fp32", settings)
     engine.close()
     engine.close()
     with pytest.raises(InferenceFailed, match="closed"):

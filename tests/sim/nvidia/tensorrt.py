@@ -53,6 +53,11 @@ class MemoryPoolType(enum.Enum):
     WORKSPACE = 0
 
 
+class TensorIOMode(enum.Enum):
+    INPUT = 1
+    OUTPUT = 2
+
+
 class NetworkDefinitionCreationFlag(enum.IntEnum):
     STRONGLY_TYPED = 1
 
@@ -248,6 +253,10 @@ class ICudaEngine:
 
     def get_tensor_name(self, index: int) -> str:
         return self._names[index]
+
+    def get_tensor_mode(self, name: str) -> TensorIOMode:
+        inputs = {each.name for each in self._session.get_inputs()}
+        return TensorIOMode.INPUT if name in inputs else TensorIOMode.OUTPUT
 
     def get_tensor_dtype(self, name: str) -> DataType:
         return {"tensor(uint8)": DataType.UINT8, "tensor(float)": DataType.FLOAT}[self._tensors[name].type]
