@@ -18,6 +18,9 @@ from edge.errors import BackendMissing
 _THREAD_LOCAL: Final = 1
 """CU_STREAM_CAPTURE_MODE_THREAD_LOCAL."""
 
+_NON_BLOCKING: Final = 1
+"""CU_STREAM_NON_BLOCKING."""
+
 T = TypeVar("T")
 
 
@@ -28,12 +31,21 @@ def _call(what: str, function: Callable[..., T], *arguments: Any, size_bytes: in
         raise refusal(what, error, size_bytes) from error
 
 
-class _Stream(Stream):
+class _Dropped:
+    """Streams and events end with their last reference, which must go while the context is current."""
+
+    raw: Any
+
+    def drop(self) -> None:
+        self.raw = None
+
+
+class _Stream(_Dropped, Stream):
     def __init__(self, raw: Any) -> None:
         self.raw, self.handle = raw, int(raw.handle)
 
 
-class _Event(Event):
+class _Event(_Dropped, Event):
     def __init__(self, raw: Any) -> None:
         self.raw = raw
 
@@ -102,13 +114,16 @@ class DriverGpu(Gpu):
     @override
     def stream(self) -> Stream:
         self.owned()
-        raw = _call("a stream", drv.Stream, 1)  # CU_STREAM_NON_BLOCKING
-        return _Stream(raw)
+        made = _Stream(_call("a stream", drv.Stream, _NON_BLOCKING))
+        self._free.append(made.drop)
+        return made
 
     @override
     def event(self) -> Event:
         self.owned()
-        return _Event(_call("an event", drv.Event, drv.event_flags.BLOCKING_SYNC))
+        made = _Event(_call("an event", drv.Event, drv.event_flags.BLOCKING_SYNC))
+        self._free.append(made.drop)
+        return made
 
     @override
     def device_memory(self, size_bytes: int) -> DeviceMemory:
