@@ -93,14 +93,21 @@ def build(order: BuildOrder, trt: Any, tell: Callable[[float, str], None]) -> No
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, order.workspace_bytes)
     config.progress_monitor = monitor(trt, tell)
-    timing = config.create_timing_cache(order.timing.read_bytes() if order.timing.is_file() else b"")
-    if not config.set_timing_cache(timing, ignore_mismatch=False):
-        config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
+    _use_measurements(config, order.timing)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise BuildFailed(f"{order.library} cannot build {order.onnx}: {records.errors() or 'it does not say why'}")
     order.plan.write_bytes(plan)
     order.new_timing.write_bytes(config.get_timing_cache().serialize())
+
+
+def _use_measurements(config: Any, timing: Path) -> None:
+    """Start from what earlier builds measured; from nothing if that is broken, or another version's."""
+    measured = timing.read_bytes() if timing.is_file() else b""
+    for content in (measured, b""):
+        cache = config.create_timing_cache(content)
+        if cache is not None and config.set_timing_cache(cache, ignore_mismatch=False):
+            return
 
 
 def read_onnx(path: Path) -> bytes:

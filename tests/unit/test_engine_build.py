@@ -189,11 +189,12 @@ def test_a_build_tells_how_far_it_is_how_long_the_last_one_took_and_measures_les
     assert timing.read_text().count("measured") == 2
 
 
-def test_measurements_of_another_version_are_left_aside(nvidia, tmp_path, package) -> None:
+@pytest.mark.parametrize("content", ["9.9.9 measured\n", "\0broken"])
+def test_measurements_that_are_broken_or_another_versions_are_left_aside(nvidia, tmp_path, package, content) -> None:
     engines = shop(tmp_path, "tensorrt")
     engines.cache.folder.mkdir()
     timing = engines.cache.timing_file(engines.machine)
-    timing.write_text("9.9.9 measured\n")
+    timing.write_text(content)
     engines.make(Graph.of_package(package, "fp32"), silent)
     assert timing.read_text() == "10.3.0 measured\n"
 
