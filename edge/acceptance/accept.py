@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge import __version__
-from edge.acceptance.board import PowerMeter, this_board
+from edge.acceptance.board import PowerMeter, rails_w, this_board
 from edge.acceptance.checks import golden_check, trait_checks, turned
 from edge.acceptance.report import Acceptance, Check, EngineMade, Load
 from edge.acceptance.speed import measure_speed
@@ -46,7 +46,7 @@ def accept(settings: InferenceSettings, pictures: Sequence[Picture], runs: int, 
     if not shown:
         raise PackageInvalid(f"{package.path} has no golden frames, and no pictures were given; {MEND}")
     with PowerMeter() as idle:
-        time.sleep(IDLE_S)
+        time.sleep(IDLE_S if rails_w() else 0)
     began_at, free_before = utc_now(), available_bytes()
     prepare(package, settings, lambda share, doing: report(share / 2, doing))
     report(0.5, "opening the model")

@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -74,9 +73,22 @@ def missing() -> str | None:
     return found if isinstance(found, str) else None
 
 
-@cache
+_known: dict[tuple[str, bool], Machine] = {}
+"""What was found does not change while a process lives; what was missing may come, such as a driver that loads late."""
+
+
 def _probe(library: str, gpu_required: bool) -> Machine | str:
-    """The machine, or why there is none; asked once in a process's life."""
+    """The machine, or why there is none."""
+    asked = (library, gpu_required)
+    if asked not in _known:
+        found = _ask(library, gpu_required)
+        if isinstance(found, str):
+            return found
+        _known[asked] = found
+    return _known[asked]
+
+
+def _ask(library: str, gpu_required: bool) -> Machine | str:
     command = [sys.executable, "-m", "edge.engine.probe", library, "gpu" if gpu_required else "any"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)  # noqa: S603

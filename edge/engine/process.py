@@ -9,6 +9,7 @@ for its workspace, and here its resident memory and what the whole machine has l
 import json
 import logging
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from edge.backends import Report
 from edge.engine.build import REFUSED, BuildOrder
@@ -31,6 +32,9 @@ LEAST_FREE_BYTES: Final = 256 * 2**20
 
 MAX_SHARE: Final = 0.99
 """Until it has succeeded."""
+
+END: Final = ""
+"""Stands behind the last line."""
 
 log = logging.getLogger(__name__)
 
@@ -65,11 +69,9 @@ def run_build(order: BuildOrder, limits: Limits, estimate_s: float | None, repor
     """
     watch = _Watch(order, limits, estimate_s, report)
     with _worker(order) as (process, lines, stderr):
-        code: int | None = None
-        while code is None:
-            code = process.poll()
+        while not watch.ended:
             watch.hear(lines, process.pid)
-        watch.hear(lines, process.pid)
+        code = process.wait()
         if code != 0:
             raise BuildFailed(_explain(order, code, watch.refused, stderr))
     return Built(watch.elapsed_s, watch.peak_rss_bytes)
@@ -103,6 +105,7 @@ def _worker(order: BuildOrder) -> Iterator[tuple["subprocess.Popen[str]", "queue
 def _read_lines(source: IO[str], lines: "queue.SimpleQueue[str]") -> None:
     for line in source:
         lines.put(line)
+    lines.put(END)
 
 
 @dataclass
@@ -114,6 +117,7 @@ class _Watch:
     estimate_s: float | None
     report: Report
     refused: str = ""
+    ended: bool = False
     peak_rss_bytes: int = 0
     started_s: float = field(default_factory=time.monotonic)
     _share: float = 0.0
@@ -127,20 +131,26 @@ class _Watch:
     def hear(self, lines: "queue.SimpleQueue[str]", pid: int) -> None:
         """Take what was said within a moment, and look at memory and time."""
         try:
-            self._take(json.loads(lines.get(timeout=LOOK_EVERY_S)))
+            self._take(lines.get(timeout=LOOK_EVERY_S))
             while not lines.empty():
-                self._take(json.loads(lines.get()))
+                self._take(lines.get())
         except queue.Empty:
             pass
-        except ValueError:
-            log.debug("the builder said something that is no JSON")
         if time.monotonic() >= self._next_report_s:
             self._next_report_s = time.monotonic() + REPORT_EVERY_S
             self.report(min(MAX_SHARE, self._share), f"building the engine: {self._doing}, {self._when()}")
         self._check(pid)
 
-    def _take(self, said: Any) -> None:
+    def _take(self, line: str) -> None:
+        if line == END:
+            self.ended = True
+            return
+        try:
+            said = json.loads(line)
+        except ValueError:
+            said = None
         if not isinstance(said, dict):
+            log.debug("the builder said %r", line[:200])
             return
         self.refused = str(said.get("refused", self.refused))
         self.peak_rss_bytes = int(said.get("peak_rss_bytes", self.peak_rss_bytes))
@@ -180,7 +190,8 @@ def _explain(order: BuildOrder, code: int, refused: str, stderr: IO[str]) -> str
     stderr.seek(0)
     said = stderr.read()[-500:].strip() or "nothing"
     how = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-    return f"the builder of {order.onnx} {how}; it said: {said}. Signal 9 most often means: no memory was left"
+    memory = "; most often that means that no memory was left" if -code == signal.SIGKILL else ""
+    return f"the builder of {order.onnx} {how}{memory}; it said: {said}"
 
 
 def _resident_bytes(pid: int) -> int:

@@ -15,15 +15,15 @@ FAKES = Path(__file__).parent / "nvidia"
 FAKED = ("tensorrt", "cuda", "pycuda", "edge.backends.cuda_runtime", "edge.backends.cuda_driver")
 
 
-_probe = machine._probe.__wrapped__
+_ask = machine._ask
 _answers: dict[tuple[object, ...], Any] = {}
 
 
-def _probe_once(library: str, gpu_required: bool) -> Any:
+def _ask_once(library: str, gpu_required: bool) -> Any:
     """What the probe's process says, asked once for each state of the fakes."""
     state = (library, gpu_required, *(os.environ.get(name) for name in ("FAKE_CUDA_DEVICES", "FAKE_TENSORRT_VERSION")))
     if state not in _answers:
-        _answers[state] = _probe(library, gpu_required)
+        _answers[state] = _ask(library, gpu_required)
     return _answers[state]
 
 
@@ -36,7 +36,7 @@ def _forget() -> None:
 def nvidia(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The fake device, in this process and in those that it starts; it must have everything back at the end."""
     _forget()
-    monkeypatch.setattr(machine, "_probe", _probe_once)
+    monkeypatch.setattr(machine, "_probe", _ask_once)
     monkeypatch.syspath_prepend(FAKES)
     root = Path(__file__).parents[2]
     monkeypatch.setenv("PYTHONPATH", f"{FAKES}:{root}")

@@ -42,6 +42,16 @@ def test_a_probe_that_crashes_is_an_answer(nvidia, monkeypatch, tmp_path) -> Non
         this_machine("crashing")
 
 
+def test_what_was_missing_is_asked_for_again_and_what_was_found_is_not(monkeypatch) -> None:
+    answers = ["no driver yet", Machine(sku="a", sm="8.7", l4t="", tensorrt="t 1", cuda="12.6"), "never asked"]
+    monkeypatch.setattr(machine, "_known", {})
+    monkeypatch.setattr(machine, "_ask", lambda *_: answers.pop(0))
+    with pytest.raises(BackendMissing, match="no driver yet"):
+        this_machine()
+    assert this_machine() is this_machine()
+    assert answers == ["never asked"]
+
+
 def test_a_fake_gpu_is_described(nvidia) -> None:
     assert this_machine() == Machine(
         sku="Fake GPU, 8 multiprocessors", sm="8.7", l4t="", tensorrt="tensorrt 10.3.0", cuda="12.6"
