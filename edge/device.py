@@ -124,7 +124,8 @@ class Device:
         return self._summary()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Let go of the model and the database."""
+        self._model.close()
         self._outbox.close()
 
     def prune(self) -> None:

@@ -72,6 +72,11 @@ class Model:
         assert self._backend is not None  # noqa: S101  open() has just proved it
         return decode(self._backend.infer(image), manifest, placement)
 
+    def close(self) -> None:
+        """Give back what the backend holds; a GPU's context does not end well by itself."""
+        if self._backend is not None:
+            self._backend.close()
+
     def _take_over(self, backend: Backend) -> None:
         """Use ``backend`` from the next picture on; called from another thread, so it replaces one reference."""
         log.info("the model moves from %s to %s", self._backend and self._backend.name, backend.name)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from typing import Any, Final, TypeVar
@@ -13,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from edge.backends import Backend, Tensors, graph_inputs, graph_outputs
 from edge.backends.cuda import Bytes, Gpu, open_gpu
 from edge.backends.cuda import Graph as CapturedWork
+from edge.backends.thread import OwnThread
 from edge.contract.manifest import Manifest, Precision
 from edge.engine.cache import REBUILD, Engine
 from edge.engine.engine import EngineShop, Graph
@@ -63,7 +63,7 @@ class TensorRtBackend(Backend):
     def __init__(self, manifest: Manifest, engine: Engine) -> None:
         super().__init__(manifest)
         self._runner: Runner | None = None
-        self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(1, thread_name_prefix="tensorrt")
+        self._thread: OwnThread | None = OwnThread("tensorrt")
         try:
             self._runner = self._in_thread(lambda: Runner(engine, manifest))
         except BaseException:
@@ -77,7 +77,7 @@ class TensorRtBackend(Backend):
         if self._thread is not None:
             if self._runner is not None:
                 self._in_thread(self._runner.close)
-            self._thread.shutdown()
+            self._thread.end()
             self._thread = self._runner = None
 
     def _run(self, image: Picture) -> Outputs:
@@ -105,7 +105,7 @@ class TensorRtBackend(Backend):
     def _in_thread(self, work: Callable[[], T]) -> T:
         if self._thread is None:
             raise DeviceFailed("the backend is closed; open the model again")
-        return self._thread.submit(work).result()
+        return self._thread.do(work)
 
 
 class Runner:

@@ -96,6 +96,21 @@ def test_copies_events_graphs_and_refusals_by_pycuda(libcuda: Path) -> None:
     assert done.stdout.strip() == "left 0"
 
 
+FORGET = """
+from edge.backends.cuda import open_gpu
+from edge.backends.thread import OwnThread
+thread = OwnThread("gpu")
+gpu = thread.do(open_gpu)
+stream = thread.do(gpu.stream)
+"""
+
+
+def test_a_program_that_ends_without_closing_the_gpu_is_not_aborted(libcuda: Path) -> None:
+    done = run(libcuda, FORGET)
+    assert done.returncode == 0, done.stderr
+    assert "PyCUDA ERROR" not in done.stderr
+
+
 def test_without_a_gpu_pycudas_refusal_is_ours(libcuda: Path) -> None:
     code = "from edge.backends.cuda import open_gpu\nopen_gpu()"
     done = run(libcuda, code, FAKE_NO_GPU="1")
