@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge import __version__
+from edge.accept_cli import accept
 from edge.errors import CanopyError, CaptureError, DeliveryError
 from edge.model_cli import app as model_app
 from edge.terminal import DEFAULT_CONFIG, AsJson, ConfigFile, errors_told, read_settings, show
@@ -37,6 +38,7 @@ app.add_typer(outbox_app, name="outbox")
 app.add_typer(config_app, name="config")
 app.add_typer(model_app, name="model")
 app.add_typer(update_app, name="update")
+app.command()(accept)
 
 OfCamera = Annotated[str | None, typer.Option("--camera", help="Of this camera only.")]
 OfPlot = Annotated[str | None, typer.Option("--plot", help="Of this plot only.")]

@@ -170,11 +170,12 @@ class Device:
         return self._summary()
 
     def close(self) -> None:
-        """Let go of the slots and of the database."""
+        """Let go of the slots, the model and the database."""
         try:
             self._ledger.close()
         except StoreError as error:
             log.error("%s; the next start takes this one for a crash", error)  # noqa: TRY400
+        self._model.close()
         self._outbox.close()
 
     def prune(self) -> None:

@@ -10,6 +10,11 @@
     │   └── EndOfSource        a file or folder has been read to its end
     ├── ModelError
     │   ├── PackageInvalid     the model package is incomplete, altered or not to the contract
+    │   ├── BackendMissing     this machine lacks what the chosen backend needs
+    │   ├── EngineMissing      no engine of this model for this machine is ready; build it
+    │   ├── EngineInvalid      an engine file is broken or was built elsewhere
+    │   ├── BuildFailed        TensorRT did not build an engine
+    │   ├── DeviceFailed       CUDA refused, most often for want of memory
     │   ├── InferenceFailed    the graph ran into an error or gave numbers that are none
     │   └── CandidateRejected  a new model did not pass its self-test, or was not believed beside the one in force
     ├── StoreError
@@ -94,6 +99,26 @@ class ModelError(CanopyError):
 
 class PackageInvalid(ModelError):
     """The model package is incomplete, altered or not to the contract."""
+
+
+class BackendMissing(ModelError):
+    """This machine lacks what the chosen backend needs: a library, a driver, a device."""
+
+
+class EngineMissing(ModelError):
+    """No engine of this model for this machine is ready; it has to be built."""
+
+
+class EngineInvalid(ModelError):
+    """An engine file is broken, or was built by or for something else."""
+
+
+class BuildFailed(ModelError):
+    """TensorRT did not build an engine."""
+
+
+class DeviceFailed(ModelError):
+    """CUDA refused a call, most often for want of memory."""
 
 
 class InferenceFailed(ModelError):

@@ -7,7 +7,7 @@ Values that differ between machines may come from the environment instead: ``CAN
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError, model_validator
@@ -26,6 +26,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+Group = TypeVar("Group", bound=Settings)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[Fraction, Fraction]
@@ -133,12 +135,29 @@ class CameraSettings(Settings):
         return self
 
 
+class EngineSettings(Settings):
+    """TensorRT engines: where built ones are kept, and what building one may take.
+
+    A build that needs more than ``build_memory_bytes`` is ended rather than the daemon beside it; on a Jetson that is
+    memory of CPU and GPU alike. ``workspace_bytes`` bounds what one layer may use for speed.
+    """
+
+    folder: Path | None = None
+    """Absent: ``engines`` in the state directory, of commands without one in ``~/.cache/canopy``."""
+    workspace_bytes: Annotated[int, Field(ge=2**20)] = 512 * 2**20
+    build_memory_bytes: Annotated[int, Field(ge=256 * 2**20)] = 3 * 2**30
+    build_timeout_s: Annotated[float, Field(gt=0)] = 3600.0
+    keep: Annotated[int, Field(ge=1, le=100)] = 4
+
+
 class InferenceSettings(Settings):
-    """Which model runs, and on how much of the machine."""
+    """Which model runs, on what, and on how much of the machine."""
 
     package: Path
-    precision: Literal["auto", "fp32", "fp16", "int8.cpu"] = "auto"
+    backend: Literal["auto", "tensorrt", "cuda", "openvino", "cpu"] = "auto"
+    precision: Literal["auto", "fp32", "fp16", "int8.trt", "int8.cpu"] = "auto"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    engine: EngineSettings = EngineSettings()
 
 
 class OutboxSettings(Settings):
@@ -264,11 +283,19 @@ def load_settings(path: Path) -> DeviceSettings:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} holds {type(tree).__name__}, not a mapping of settings; see configs/device.yaml")
+    return _anchored(checked(DeviceSettings, _with_environment(tree), str(path)), path.resolve().parent)
+
+
+def checked(kind: type[Group], values: dict[str, Any], source: str) -> Group:
+    """A group of settings from what ``source`` gives.
+
+    Raises:
+        ConfigError: a value is wrong; each is named, with what is allowed.
+    """
     try:
-        settings = DeviceSettings.model_validate(_with_environment(tree))
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{path} cannot be used:\n{_explain(error)}") from error
-    return _anchored(settings, path.resolve().parent)
+        raise ConfigError(f"{source} cannot be used:\n{_explain(error)}") from error
 
 
 def _with_environment(tree: dict[str, Any]) -> dict[str, Any]:
@@ -300,8 +327,15 @@ def _anchored(settings: DeviceSettings, folder: Path) -> DeviceSettings:
         else camera
         for camera in settings.cameras
     ]
-    inference = settings.inference.model_copy(update={"package": folder / settings.inference.package})
     update = settings.update and settings.update.model_copy(update={"root": folder / settings.update.root})
+    state_dir = folder / settings.state_dir
+    engines = folder / (settings.inference.engine.folder or state_dir / "engines")
+    inference = settings.inference.model_copy(
+        update={
+            "package": folder / settings.inference.package,
+            "engine": settings.inference.engine.model_copy(update={"folder": engines}),
+        }
+    )
     return settings.model_copy(
-        update={"state_dir": folder / settings.state_dir, "cameras": cameras, "inference": inference, "update": update}
+        update={"state_dir": state_dir, "cameras": cameras, "inference": inference, "update": update}
     )

@@ -18,12 +18,14 @@ from rich.table import Table
 
 from edge.archive import pack, unpack
 from edge.contract.manifest import Lineage, Precision
-from edge.errors import CanopyError
+from edge.errors import CanopyError, ConfigError
 from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit
-from export.compat import TARGETS, check, read_graph
+from edge.settings import EngineSettings
+from export.compat import OLDEST_TARGET, TARGETS, check, read_graph
 from export.describe import describe, differences
+from export.engine import LIBRARIES, build_engine, torch_engine
 from export.evidence import rendered_evidence, rendered_scenes
 from export.package import build_package, open_precision
 from export.parity import ParityRefused, compare
@@ -73,13 +75,41 @@ def write_onnx(checkpoint: Checkpoint, out: Path, size_px: SizePx = 512, top_k: 
 @app.command()
 def compat(
     files: Annotated[list[Path], typer.Argument(help="ONNX files.")],
-    target: Annotated[str, typer.Option(help=f"One of {', '.join(TARGETS)}.")] = "tensorrt-10",
+    target: Annotated[str, typer.Option(help=f"One of {', '.join(TARGETS)}.")] = OLDEST_TARGET,
 ) -> None:
     """Say what a target would refuse of a graph, before anybody waits for a build on the device."""
     with _errors_end_with_their_code():
         for file in files:
-            check(read_graph(file), target, str(file))
+            fallbacks = check(read_graph(file), target, str(file))
             show(f"{file}: nothing that {target} would refuse")
+            for line in fallbacks:
+                show(f"  falls back to the GPU: {line}")
+
+
+@app.command()
+def engine(
+    source: Annotated[Path, typer.Argument(help="A model package, or an ONNX file.")],
+    precision: Annotated[Kind, typer.Option(help="Which file of a package.")] = Kind.FP16,
+    library: Annotated[str, typer.Option(help=f"What builds: {' or '.join(LIBRARIES)}.")] = "tensorrt",
+    folder: Annotated[Path | None, typer.Option(help="The cache of engines; ~/.cache/canopy/engines.")] = None,
+    workspace_mib: Annotated[int, typer.Option(min=1, help="The most that a layer may use for speed.")] = 512,
+    by_torch: Annotated[bool, typer.Option("--torch", help="Build a package's network by torch-tensorrt.")] = False,
+) -> None:
+    """Build an engine for the GPU of this machine, and for no other; devices build their own."""
+    with _errors_end_with_their_code():
+        if library not in LIBRARIES:
+            raise ConfigError(f"--library {library} is none of {', '.join(LIBRARIES)}")
+        settings = EngineSettings(folder=folder, workspace_bytes=workspace_mib * 2**20)
+        if by_torch:
+            built = torch_engine(source, settings, _tell)
+        else:
+            built = build_engine(source, precision.value, settings, library, _tell)
+        took = f"{built.sidecar.build_s:.0f} s, at most {built.sidecar.peak_rss_bytes >> 20} MiB"
+        show(f"{built.folder}: {built.sidecar.plan_bytes:,} bytes, built in {took}")
+
+
+def _tell(share: float, doing: str) -> None:
+    typer.echo(f"{share:4.0%} {doing}", err=True)
 
 
 @app.command()

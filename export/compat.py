@@ -1,15 +1,16 @@
 """Will TensorRT build this graph? A static check against tables that carry their source; no TensorRT is needed.
 
-It finds what a parser refuses or moves elsewhere: operators and types that are not in the table, opsets out of range,
-quantization that is not symmetric INT8, biases in integers, uint8 anywhere but at the border, shapes that are not
-fixed. A graph that passes can still fail on the device, and a newer parser may take what an older table does not list.
+It finds what a parser refuses: operators and types that are not in the table, opsets out of range, quantization that is
+not symmetric INT8, biases in integers, uint8 anywhere but at the border, shapes that are not fixed. For a DLA it also
+finds what would fall back to the GPU. A graph that passes can still fail on the device, and a newer parser may take
+what an older table does not list.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -18,12 +19,16 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, numpy_helper
 
 from edge.errors import CanopyError
+from export.dla import Limits, leaves_dla
 
-TARGETS: Final = {"tensorrt-10": "tensorrt-10.yaml"}
+TARGETS: Final = {name: f"{name}.yaml" for name in ("tensorrt-10.3", "tensorrt-10.15", "tensorrt-11", "dla-orin")}
 """A table for each target, in ``export/targets``."""
 
-MAX_IR: Final = 10
-"""The newest that the parser of TensorRT 10.3 reads (its ONNX is 1.16)."""
+OLDEST_TARGET: Final = "tensorrt-10.3"
+"""What every file for TensorRT must build on: JetPack 6."""
+
+MAX_ONNX_BYTES: Final = 2**31 - 1
+"""What protobuf can hold."""
 
 MAX_TOP_K: Final = 3839
 
@@ -56,10 +61,11 @@ class Incompatible(CanopyError):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A node, or the graph, and why the target would not take it."""
+    """A node, or the graph, and why the target would not take it; or would take it only elsewhere, which costs time."""
 
     where: str
     why: str
+    falls_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,8 @@ def read_graph(path: Path) -> onnx.ModelProto:
         Incompatible: it is none, or keeps its weights elsewhere.
     """
     try:
+        if path.stat().st_size > MAX_ONNX_BYTES:
+            raise Incompatible(f"{path} has {path.stat().st_size} bytes, an ONNX graph has at most {MAX_ONNX_BYTES}")
         model = onnx.load(path, load_external_data=False)
         outside = [each.name for each in model.graph.initializer if each.data_location == TensorProto.EXTERNAL]
         if outside:
@@ -109,42 +117,69 @@ def read_graph(path: Path) -> onnx.ModelProto:
 
 
 def troubles(model: onnx.ModelProto, target: str) -> list[Trouble]:
-    """Everything that ``target`` would refuse.
+    """Everything that ``target`` would refuse, and what would fall back from it.
 
     Raises:
         Incompatible: there is no such target.
     """
     if target not in TARGETS:
         raise Incompatible(f"{target} is none of {', '.join(TARGETS)}")
-    table = yaml.safe_load((files("export") / "targets" / TARGETS[target]).read_text(encoding="utf-8"))
+    table = _read_table(TARGETS[target])
     graph = _Graph.of(model)
-    found = list(_versions(model, *table["opsets"]))
+    found = list(_versions(model, table["ir"], *table["opsets"]))
     rules: tuple[Rule, ...] = (_operators, _fixed_shapes, _quantization, _attributes)
     for rule in rules:
         found += rule(graph, table["operators"])
-    return found
+    return [*found, *_fallbacks(graph, table["dla"])] if "dla" in table else found
 
 
-def check(model: onnx.ModelProto, target: str, name: str) -> None:
-    """Pass or refuse.
+def _read_table(name: str) -> dict[str, Any]:
+    """A target's table, over the one that it is like."""
+    table: dict[str, Any] = yaml.safe_load((files("export") / "targets" / name).read_text(encoding="utf-8"))
+    if "like" in table:
+        older = _read_table(table["like"])
+        return {**older, **table, "operators": {**older["operators"], **table["operators"]}}
+    return table
+
+
+def _fallbacks(graph: _Graph, limits: Limits) -> Iterator[Trouble]:
+    types = {name: graph.type_of(name) or "" for name in graph.types}
+    shapes = {
+        value.name: tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
+        for value in (*graph.model.graph.input, *graph.model.graph.output, *graph.model.graph.value_info)
+    }
+    for node in graph.model.graph.node:
+        for why in leaves_dla(node, limits, types, shapes):
+            yield Trouble(node.name, why, falls_back=True)
+
+
+def check(model: onnx.ModelProto, target: str, name: str) -> list[str]:
+    """Pass or refuse; returns what would fall back from the target, grouped by the reason.
 
     Raises:
         Incompatible: with everything that ``target`` would not take.
     """
+    found = troubles(model, target)
+    refused = _grouped(trouble for trouble in found if not trouble.falls_back)
+    if refused:
+        lines = "".join(f"\n  {line}" for line in refused)
+        raise Incompatible(f"{name} will not build with {target}:{lines}")
+    return _grouped(trouble for trouble in found if trouble.falls_back)
+
+
+def _grouped(found: Iterable[Trouble]) -> list[str]:
     places: dict[str, list[str]] = {}
-    for trouble in troubles(model, target):
+    for trouble in found:
         places.setdefault(trouble.why, []).append(trouble.where)
-    if places:
-        lines = (
-            f"\n  {why} (at {where[0]}{f' and {len(where) - 1} more' if len(where) > 1 else ''})"
-            for why, where in places.items()
-        )
-        raise Incompatible(f"{name} will not build with {target}:{''.join(lines)}")
+    return [
+        f"{why} (at {where[0]}{f' and {len(where) - 1} more' if len(where) > 1 else ''})"
+        for why, where in places.items()
+    ]
 
 
-def _versions(model: onnx.ModelProto, oldest: int, newest: int) -> Iterator[Trouble]:
-    if model.ir_version > MAX_IR:
-        yield Trouble("graph", f"IR version {model.ir_version}, at most {MAX_IR} is read; export it with ours")
+def _versions(model: onnx.ModelProto, ir: int, oldest: int, newest: int) -> Iterator[Trouble]:
+    if model.ir_version > ir:
+        yield Trouble("graph", f"IR version {model.ir_version}, at most {ir} is read; export it with ours")
     for entry in model.opset_import:
         if entry.domain not in {"", "ai.onnx"}:
             yield Trouble("graph", f"operators of {entry.domain}, which only a plugin could run")

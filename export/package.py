@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import onnx
@@ -20,7 +20,7 @@ from edge.package import ModelPackage
 from edge.preprocess import fit
 from edge.settings import InferenceSettings
 from export.card import model_card
-from export.compat import check
+from export.compat import OLDEST_TARGET, check
 from export.golden import write_golden
 from export.half import to_fp16
 from export.parity import ParityRefused, compare
@@ -86,12 +86,8 @@ def build_package(
 
 
 def open_precision(package: ModelPackage, precision: Precision) -> Backend:
-    """The device's backend on one file of a package.
-
-    Not validated: a device's settings offer only what its CPU is meant to run, and the TensorRT file is checked too.
-    """
-    settings: dict[str, Any] = {"package": package.path, "precision": precision, "threads": 1}
-    return open_backend(package, InferenceSettings.model_construct(None, **settings))
+    """The device's backend on one file of a package; a CPU runs the files that are meant for TensorRT, too."""
+    return open_backend(package, InferenceSettings(package=package.path, precision=precision, backend="cpu"))
 
 
 class _Forge:
@@ -145,7 +141,7 @@ class _Forge:
     def _write(self, precision: Precision, name: str, left: Sequence[str]) -> None:
         model = with_border(convert(self.graph, precision, self.fitted, left))
         if precision != "int8.cpu":  # every other file is for a device with TensorRT
-            check(model, "tensorrt-10", name)
+            check(model, OLDEST_TARGET, name)
         onnx.save(model, self.folder / name)
 
 

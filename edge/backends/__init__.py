@@ -1,17 +1,24 @@
 """What runs a model: one interface, and the choice of its implementation."""
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from edge.contract.manifest import Manifest
-from edge.errors import InferenceFailed
+from edge.contract.manifest import Manifest, Precision
+from edge.errors import BackendMissing, EngineInvalid, EngineMissing, InferenceFailed, ModelError, PackageInvalid
 from edge.package import ModelPackage
 from edge.preprocess import GRID_STRIDE_PX
 from edge.settings import InferenceSettings
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[float, str], None]
+"""Told of progress: the share that is done, 0 to 1, and what is going on."""
 
 Tensors = dict[str, tuple[DTypeLike | None, tuple[int, ...]]]
 
@@ -40,9 +47,17 @@ class Backend(ABC):
 
     Attributes:
         name: what runs, for the log and the health message.
+        runtime: its row in ``RUNTIMES``.
+        precision: the file of the package that it runs.
+        passed_over: the backends that would have been preferred, each with the reason why it was not taken.
+        can_be_bettered: ``prepare`` would make a preferred one ready.
     """
 
     name: str
+    runtime: str = ""
+    precision: Precision = "fp32"
+    passed_over: tuple[str, ...] = ()
+    can_be_bettered: bool = False
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
@@ -59,36 +74,184 @@ class Backend(ABC):
         try:
             outputs = self._run(image)
         except Exception as error:  # each runtime raises types of its own; this is the seam where they become ours
-            raise InferenceFailed(
-                f"{self.name} failed: {error}; check the model package and the free memory"
-            ) from error
+            raise self._failed(error) from error
+        return self._inference(outputs)
+
+    def infer_each(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[Inference]:
+        """Run the network on one picture after the other; runtimes that can copy one while they compute another do.
+
+        Raises:
+            InferenceFailed: as ``infer`` does.
+        """
+        results = iter(self._run_each(self._checked(images)))
+        while True:
+            try:
+                outputs = next(results)
+            except StopIteration:
+                return
+            except InferenceFailed:
+                raise
+            except Exception as error:
+                raise self._failed(error) from error
+            yield self._inference(outputs)
+
+    def _checked(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+        for image in images:
+            _check("image", image, *self._inputs["image"])
+            yield image
+
+    def _failed(self, error: Exception) -> InferenceFailed:
+        return InferenceFailed(f"{self.name} failed: {error}; check the model package and the free memory")
+
+    def _inference(self, outputs: Mapping[str, NDArray[np.generic]]) -> Inference:
         for name, (dtype, shape) in self._outputs.items():
             _check(name, outputs.get(name), dtype, shape)
         _check_range("classes", outputs["classes"], len(self._manifest.classes))
         _check_range("centers", outputs["centers"][..., 3], len(self._manifest.things))
         return Inference(**{name: outputs[name][0] for name in self._outputs})
 
+    def warm_up(self) -> None:
+        """Run once on a black picture, so that no real one waits for what a runtime does the first time.
+
+        Raises:
+            InferenceFailed: as ``infer`` does.
+        """
+        self.infer(np.zeros(self._inputs["image"][1], np.uint8))
+
+    def close(self) -> None:  # noqa: B027 - most runtimes give back what they hold with their last reference
+        """Give back memory and devices; the backend is not used again. Does nothing the second time."""
+
     @abstractmethod
     def _run(self, image: NDArray[np.uint8]) -> Mapping[str, NDArray[np.generic]]:
         """The graph's outputs by their names; may raise anything."""
 
+    def _run_each(self, images: Iterable[NDArray[np.uint8]]) -> Iterable[Mapping[str, NDArray[np.generic]]]:
+        """The outputs of each picture, in order; for a runtime that does better than one after the other."""
+        return map(self._run, images)
 
-def open_backend(package: ModelPackage, settings: InferenceSettings) -> Backend:
-    """Load the package's model of the configured precision.
 
-    Raises:
-        PackageInvalid: the package lacks it, or its file is not a graph as the manifest describes it.
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A way to run models: one row of ``RUNTIMES``.
+
+    Attributes:
+        name: what ``inference.backend`` calls it.
+        precisions: the files of a package that it takes, fastest first.
+        missing: says what this machine lacks for it; None if it can run here.
+        open: loads a file of a package; raises ModelError.
+        prepare: makes what ``open`` needs and takes long, unless it is there; raises ModelError.
     """
+
+    name: str
+    precisions: tuple[Precision, ...]
+    missing: Callable[[], str | None]
+    open: Callable[[ModelPackage, Precision, InferenceSettings], Backend]
+    prepare: Callable[[ModelPackage, Precision, InferenceSettings, Report], None] | None = None
+
+
+def _tensorrt_missing() -> str | None:
+    from edge.engine.machine import missing  # noqa: PLC0415  runtimes are looked for when one is to be chosen
+
+    return missing()
+
+
+def _open_tensorrt(package: ModelPackage, precision: Precision, settings: InferenceSettings) -> Backend:
+    from edge.backends.trt import open_engine  # noqa: PLC0415
+
+    return open_engine(package, precision, settings)
+
+
+def _prepare_tensorrt(package: ModelPackage, precision: Precision, settings: InferenceSettings, report: Report) -> None:
+    from edge.engine.engine import prepare_engine  # noqa: PLC0415
+
+    prepare_engine(package, precision, settings, report)
+
+
+def _open_cpu(package: ModelPackage, precision: Precision, settings: InferenceSettings) -> Backend:
     from edge.backends.ort import OrtBackend  # noqa: PLC0415  loading a runtime takes a second and 60 MB
 
-    return OrtBackend(package, settings)
+    return OrtBackend(package, precision, settings)
 
 
-def prepare(package: ModelPackage, settings: InferenceSettings, report: Callable[[float, str], None]) -> None:
-    """Build what the backend needs beside the package's files, before anybody waits for it.
+RUNTIMES: Final = (
+    Runtime("tensorrt", ("int8.trt", "fp16", "fp32"), _tensorrt_missing, _open_tensorrt, _prepare_tensorrt),
+    # CPUs compute FP16 by way of FP32; signed activations are slower than FP32 on x86.
+    Runtime("cpu", ("int8.cpu", "fp32", "fp16", "int8.trt"), lambda: None, _open_cpu),
+)
+"""All of them. ``auto`` takes the first that can run here, so what stands after ``cpu`` runs only when it is named."""
 
-    ONNX Runtime needs nothing.
+
+def open_backend(package: ModelPackage, settings: InferenceSettings) -> Backend:
+    """Load the package's model in the configured precision, on the configured runtime.
+
+    With ``auto`` a runtime that fails makes room for the next one; the result says in ``passed_over`` why.
+
+    Raises:
+        BackendMissing: this machine cannot run the configured one.
+        PackageInvalid: the package lacks a file, or it is not a graph as the manifest describes it.
+        ModelError: the runtime cannot load it.
     """
+    candidates, passed_over = _candidates(package, settings)
+    unprepared = False
+    for runtime, precision in candidates:
+        try:
+            backend = runtime.open(package, precision, settings)
+        except ModelError as error:
+            if runtime is candidates[-1][0]:
+                raise
+            passed_over.append(f"{runtime.name}: {error}")
+            unprepared = unprepared or isinstance(error, EngineMissing | EngineInvalid)
+            continue
+        backend.runtime, backend.precision = runtime.name, precision
+        backend.passed_over, backend.can_be_bettered = tuple(passed_over), unprepared
+        log.info("%s%s", backend.name, "".join(f"; not {reason}" for reason in passed_over))
+        return backend
+    raise AssertionError("there is always a candidate")  # pragma: no cover
+
+
+def prepare(package: ModelPackage, settings: InferenceSettings, report: Report) -> None:
+    """Make what the runtime that will be chosen needs, such as an engine: minutes at the first time, else nothing.
+
+    Raises:
+        ModelError: as ``open_backend`` does, or it cannot be made.
+    """
+    runtime, precision = _candidates(package, settings)[0][0]
+    if runtime.prepare is not None:
+        runtime.prepare(package, precision, settings, report)
+    report(1.0, f"{runtime.name}, {precision}: ready")
+
+
+def _candidates(
+    package: ModelPackage, settings: InferenceSettings
+) -> tuple[list[tuple[Runtime, Precision]], list[str]]:
+    """What can run here, best first, each with the file that it would run; and why others cannot."""
+    if settings.precision != "auto":
+        package.model(settings.precision)  # raises, with what there is
+    wanted = [runtime for runtime in RUNTIMES if settings.backend in {"auto", runtime.name}]
+    found: list[tuple[Runtime, Precision]] = []
+    passed_over: list[str] = []
+    for runtime in wanted:
+        precision = next(_runnable(runtime, package, settings), None)
+        if precision is None:
+            passed_over.append(f"{runtime.name}: it runs {', '.join(runtime.precisions)}, which this package lacks")
+        elif (missing := runtime.missing()) is not None:
+            passed_over.append(f"{runtime.name}: {missing}")
+        else:
+            found.append((runtime, precision))
+    if not found:
+        has = f"{package.path} ({', '.join(sorted(package.manifest.models)) or 'no model'})"
+        if settings.backend == "auto":
+            raise PackageInvalid(f"nothing here can run {has}; install another package")
+        reason = passed_over[0] if passed_over else f"this release has no {settings.backend}"
+        raise BackendMissing(f"cannot run {has} as inference.backend asks: {reason}; mend that, or set it to auto")
+    return found, passed_over
+
+
+def _runnable(runtime: Runtime, package: ModelPackage, settings: InferenceSettings) -> Iterator[Precision]:
+    """The files of a package that a runtime takes and the settings allow, fastest first."""
+    for precision in runtime.precisions:
+        if precision in package.manifest.models and settings.precision in {"auto", precision}:
+            yield precision
 
 
 def graph_inputs(manifest: Manifest) -> Tensors:

@@ -13,9 +13,6 @@ from edge.errors import PackageInvalid
 from edge.package import MEND, ModelPackage
 from edge.settings import InferenceSettings
 
-FASTEST_FIRST: tuple[Precision, ...] = ("int8.cpu", "fp32", "fp16")
-"""CPUs compute FP16 by way of FP32, so it comes last."""
-
 _ERRORS_ONLY = 3
 _TYPES: dict[str, DTypeLike] = {"tensor(uint8)": np.dtype(np.uint8), "tensor(float)": np.dtype(np.float32)}
 
@@ -23,9 +20,8 @@ _TYPES: dict[str, DTypeLike] = {"tensor(uint8)": np.dtype(np.uint8), "tensor(flo
 class OrtBackend(Backend):
     """Runs a package's ONNX file. One call at a time uses ``threads`` threads, and none of them spins in between."""
 
-    def __init__(self, package: ModelPackage, settings: InferenceSettings) -> None:
+    def __init__(self, package: ModelPackage, precision: Precision, settings: InferenceSettings) -> None:
         super().__init__(package.manifest)
-        precision = _choose(package) if settings.precision == "auto" else settings.precision
         self.name = f"ONNX Runtime {onnxruntime.__version__}, {precision}"
         path = package.model(precision)
         self._session = _open_session(path, settings.threads)
@@ -34,15 +30,6 @@ class OrtBackend(Backend):
 
     def _run(self, image: NDArray[np.uint8]) -> Mapping[str, NDArray[np.generic]]:
         return dict(zip(self._names, self._session.run(self._names, {"image": image}), strict=True))
-
-
-def _choose(package: ModelPackage) -> Precision:
-    for precision in FASTEST_FIRST:
-        if precision in package.manifest.models:
-            return precision
-    raise PackageInvalid(
-        f"{package.path} has none of {list(FASTEST_FIRST)}, which a CPU can run; install another package"
-    )
 
 
 def _open_session(path: Path, threads: int) -> "onnxruntime.InferenceSession":

@@ -109,7 +109,8 @@ def green_graph(
     total = g.add("Conv", bgr, g.constant(np.ones((1, 3, 1, 1)), np.float32))
     index = g.add("Div", excess, g.add("Max", total, g.scalar(DARKEST_SUM)))
     green = g.add("Cast", g.add("Greater", index, g.scalar(GREEN_ABOVE)), to=TensorProto.FLOAT)
-    g.add("Squeeze", g.add("Cast", green, to=TensorProto.UINT8), g.constant([1], np.int64), out="classes")
+    flat = g.add("Squeeze", green, g.constant([1], np.int64))
+    g.add("Cast", flat, to=TensorProto.UINT8, out="classes")  # TensorRT has uint8 at the border only
     _add_centers(g, green, (height, width), top_k, plant_cells)
     g.add("Identity", g.constant(np.zeros((1, 2, height, width)), np.float32), out="offsets")
     _add_certainty(g, index, green)

@@ -3,8 +3,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from edge.backends import Backend, open_backend
-from edge.errors import InferenceFailed, PackageInvalid
+from edge import backends
+from edge.backends import Backend, Runtime, open_backend, prepare
+from edge.errors import BackendMissing, DeviceFailed, EngineMissing, InferenceFailed, PackageInvalid
 from edge.package import ModelPackage
 from edge.settings import InferenceSettings
 from tests.sim.answers import AnswerBackend, answer
@@ -134,3 +135,83 @@ def test_an_output_that_breaks_the_graph_contract_is_named(name, value):
     backend = AnswerBackend(MANIFEST, {**answer(MANIFEST), name: value})
     with pytest.raises(InferenceFailed, match=f"tensor {name} "):
         backend.infer(IMAGE)
+
+
+def runtime(name, *, missing=None, failure=None, precisions=("fp32",), prepared=None):
+    """A row of the table that answers nothing, or fails as it is told."""
+
+    def load(package, precision, settings):
+        if failure:
+            raise failure
+        backend = AnswerBackend(package.manifest, answer(package.manifest))
+        backend.name = f"{name} {precision}"
+        return backend
+
+    return Runtime(name, precisions, lambda: missing, load, prepared)
+
+
+@pytest.fixture
+def green(tmp_path):
+    return ModelPackage.open(build_green_package(tmp_path / "green", **SIZE))
+
+
+def asked(package, backend="auto", precision="auto"):
+    return InferenceSettings(package=package.path, backend=backend, precision=precision)
+
+
+def test_auto_takes_the_first_that_can_run_here_and_says_why_not_the_others(green, monkeypatch):
+    rows = (
+        runtime("tensorrt", missing="no GPU"),
+        runtime("cuda", precisions=("fp16",)),
+        runtime("cpu"),
+        runtime("openvino"),
+    )
+    monkeypatch.setattr(backends, "RUNTIMES", rows)
+    backend = open_backend(green, asked(green))
+    assert (backend.name, backend.runtime, backend.precision) == ("cpu fp32", "cpu", "fp32")
+    assert backend.passed_over == ("tensorrt: no GPU", "cuda: it runs fp16, which this package lacks")
+    assert not backend.can_be_bettered
+
+
+def test_a_runtime_that_fails_makes_room_for_the_next_unless_it_was_named(green, monkeypatch):
+    rows = (runtime("tensorrt", failure=EngineMissing("not built")), runtime("cpu"))
+    monkeypatch.setattr(backends, "RUNTIMES", rows)
+    backend = open_backend(green, asked(green))
+    assert backend.passed_over == ("tensorrt: not built",)
+    assert backend.can_be_bettered
+    with pytest.raises(EngineMissing, match="not built"):
+        open_backend(green, asked(green, "tensorrt"))
+
+
+def test_when_the_last_one_fails_its_own_error_is_told(green, monkeypatch):
+    rows = (runtime("tensorrt", failure=DeviceFailed("no memory")), runtime("cpu", failure=PackageInvalid("broken")))
+    monkeypatch.setattr(backends, "RUNTIMES", rows)
+    with pytest.raises(PackageInvalid, match="broken"):
+        open_backend(green, asked(green))
+
+
+def test_a_named_runtime_that_is_not_there_is_refused_with_the_reason(green, monkeypatch):
+    monkeypatch.setattr(backends, "RUNTIMES", (runtime("tensorrt", missing="no GPU"), runtime("cpu")))
+    with pytest.raises(BackendMissing, match="no GPU; mend that, or set it to auto"):
+        open_backend(green, asked(green, "tensorrt"))
+
+
+def test_only_the_one_that_will_run_is_prepared(green, monkeypatch):
+    done = []
+    rows = (
+        runtime("tensorrt", missing="no GPU", prepared=lambda *_: done.append("tensorrt")),
+        runtime("cuda", prepared=lambda *_: done.append("cuda")),
+        runtime("cpu", prepared=lambda *_: done.append("cpu")),
+    )
+    monkeypatch.setattr(backends, "RUNTIMES", rows)
+    told = []
+    prepare(green, asked(green), lambda share, doing: told.append((share, doing)))
+    assert done == ["cuda"]
+    assert told == [(1.0, "cuda, fp32: ready")]
+
+
+def test_a_stream_of_pictures_is_checked_as_each_one_is(green):
+    backend = open_backend(green, asked(green, "cpu"))
+    assert len(list(backend.infer_each([IMAGE, IMAGE]))) == 2
+    with pytest.raises(InferenceFailed, match="tensor image is"):
+        list(backend.infer_each([IMAGE, IMAGE[0]]))

@@ -1,7 +1,6 @@
 """What TensorRT would refuse of a graph: our files, broken ones, and what NVIDIA's own parser says of them."""
 
 import copy
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,11 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from export.compat import Incompatible, check, read_graph, troubles
+from edge.engine.build import BuildOrder
+from edge.engine.process import Limits, run_build
+from edge.errors import BuildFailed
+from export.compat import TARGETS, Incompatible, _read_table, check, read_graph, troubles
+from export.dla import leaves_dla
 from export.half import to_fp16
 from export.quantize import to_int8
 from export.to_onnx import to_float_graph, with_border
@@ -20,7 +23,7 @@ from training.network import Network
 
 SIZE_PX, TOP_K = 96, 32
 FOR_TENSORRT = ["fp32", "fp16", "int8.trt"]
-TARGET = "tensorrt-10"
+TARGET = "tensorrt-10.3"
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec")
 
@@ -35,9 +38,55 @@ def graphs() -> dict[str, onnx.ModelProto]:
     return {kind: with_border(graph) for kind, graph in made.items()}
 
 
+@pytest.mark.parametrize("target", ["tensorrt-10.3", "tensorrt-10.15", "tensorrt-11", "dla-orin"])
 @pytest.mark.parametrize("kind", FOR_TENSORRT)
-def test_what_ships_for_tensorrt_has_nothing_that_it_would_refuse(graphs, kind: str) -> None:
-    assert troubles(graphs[kind], TARGET) == []
+def test_what_ships_for_tensorrt_has_nothing_that_it_would_refuse(graphs, kind: str, target: str) -> None:
+    assert [trouble for trouble in troubles(graphs[kind], target) if not trouble.falls_back] == []
+
+
+def test_newer_releases_take_newer_opsets_operators_and_ir_versions(graphs) -> None:
+    model = copy.deepcopy(graphs["fp32"])
+    model.opset_import[0].version, model.ir_version = 24, 12
+    next(node for node in model.graph.node if node.op_type == "Sigmoid").op_type = "HannWindow"
+    refused = {target: {trouble.why for trouble in troubles(model, target)} for target in TARGETS}
+    assert {why.split(",")[0] for why in refused["tensorrt-10.3"]} >= {"opset 24", "IR version 12"}
+    assert any("HannWindow" in why for why in refused["tensorrt-10.3"])
+    assert refused["tensorrt-10.15"] == refused["tensorrt-11"] == set()
+
+
+def test_a_dla_runs_the_convolutions_and_leaves_the_peaks_to_the_gpu(graphs) -> None:
+    fallbacks = check(graphs["fp16"], "dla-orin", "model.fp16.onnx")
+    assert any("no TopK" in line for line in fallbacks)
+    assert any("no ArgMax" in line for line in fallbacks)
+    assert not any("no Conv" in line or "no Relu" in line for line in fallbacks)
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes", "named"),
+    [
+        ("Conv", {"kernel_shape": [33, 3]}, "kernel_shape 33; a DLA takes at most 32"),
+        ("Conv", {"strides": [9, 9]}, "strides 9"),
+        ("MaxPool", {"kernel_shape": [9, 9]}, "kernel_shape 9; a DLA takes at most 8"),
+        ("ConvTranspose", {"pads": [1, 1, 1, 1]}, "pads 1"),
+        ("Concat", {"axis": 2}, "axis 2; a DLA takes only 1"),
+        ("Erf", {}, "a DLA has no Erf"),
+        ("Softmax", {}, "Softmax on INT8"),
+    ],
+)
+def test_each_limit_of_a_dla_is_named(operator: str, attributes: dict[str, object], named: str) -> None:
+    node = helper.make_node(operator, ["x"], ["y"], **attributes)
+    limits = _read_table("dla-orin.yaml")["dla"]
+    assert any(named in why for why in leaves_dla(node, limits, {"x": "INT8"}, {}))
+
+
+@pytest.mark.parametrize(
+    ("after", "mode", "fits"), [(32, "linear", True), (40, "linear", False), (80, "linear", False)]
+)
+def test_a_dla_resizes_by_whole_numbers_that_are_small(after: int, mode: str, fits: bool) -> None:
+    node = helper.make_node("Resize", ["x"], ["y"], mode=mode)
+    shapes = {"x": (1, 8, 16, 16), "y": (1, 8, after, after)}
+    limits = _read_table("dla-orin.yaml")["dla"]
+    assert bool(list(leaves_dla(node, limits, {"x": "FP16"}, shapes))) != fits
 
 
 def test_the_file_for_the_cpu_is_not_one_for_tensorrt(graphs) -> None:
@@ -105,7 +154,7 @@ def test_each_thing_that_would_fail_is_named(graphs, spoil: Callable[[onnx.Model
 
 
 def test_a_target_that_is_not_known_is_refused(graphs) -> None:
-    with pytest.raises(Incompatible, match="tensorrt-10"):
+    with pytest.raises(Incompatible, match=r"tensorrt-10\.3, tensorrt-10\.15, tensorrt-11, dla-orin"):
         troubles(graphs["fp32"], "tensorrt-3")
 
 
@@ -117,30 +166,36 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path, graphs) -> None:
     onnx.save(split, tmp_path / "split.onnx", save_as_external_data=True, location="w", size_threshold=0)
     with pytest.raises(Incompatible, match="in another file"):
         read_graph(tmp_path / "split.onnx")
+    with (tmp_path / "huge.onnx").open("wb") as huge:
+        huge.truncate(2**31)
+    with pytest.raises(Incompatible, match="at most 2147483647"):
+        read_graph(tmp_path / "huge.onnx")
     onnx.save(graphs["fp32"], tmp_path / "whole.onnx")
     assert read_graph(tmp_path / "whole.onnx").graph.node
 
 
-def built(model: onnx.ModelProto) -> tuple[bool, str]:
-    """Whether TensorRT-RTX, NVIDIA's builder for PCs, parses and builds a graph; it needs no GPU for that."""
+def build(model: onnx.ModelProto, folder: Path) -> int:
+    """Our own builder with TensorRT-RTX, NVIDIA's library for PCs, which parses and builds without a GPU."""
     pytest.importorskip("tensorrt_rtx_libs", reason="TensorRT-RTX is not installed (pip install '.[rtx]')")
-    rtx = importlib.import_module("tensorrt_rtx_bindings")
-    logger = rtx.Logger(rtx.Logger.INTERNAL_ERROR)
-    builder = rtx.Builder(logger)
-    network = builder.create_network(1 << int(rtx.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = rtx.OnnxParser(network, logger)
-    if not parser.parse(model.SerializeToString()):
-        return False, "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
-    return builder.build_serialized_network(network, builder.create_builder_config()) is not None, ""
+    onnx.save(model, folder / "model.onnx")
+    order = BuildOrder(
+        onnx=folder / "model.onnx",
+        plan=folder / "engine.plan",
+        timing=folder / "timing",
+        new_timing=folder / "new_timing",
+        library="tensorrt_rtx_bindings",
+        workspace_bytes=2**28,
+    )
+    run_build(order, Limits(4 * 2**30, 60), None, lambda share, doing: None)
+    return order.plan.stat().st_size
 
 
 @pytest.mark.parametrize("kind", FOR_TENSORRT)
-def test_nvidias_builder_builds_what_ships_for_tensorrt(graphs, kind: str) -> None:
-    assert built(graphs[kind]) == (True, "")
+def test_nvidias_builder_builds_what_ships_for_tensorrt(graphs, kind: str, tmp_path: Path) -> None:
+    assert build(graphs[kind], tmp_path) > 10_000
 
 
-def test_nvidias_parser_refuses_the_file_for_the_cpu_for_the_reason_that_we_name(graphs) -> None:
-    done, why = built(graphs["int8.cpu"])
-    assert not done
-    assert "UInt8" in why
+def test_nvidias_parser_refuses_the_file_for_the_cpu_for_the_reason_that_we_name(graphs, tmp_path: Path) -> None:
+    with pytest.raises(BuildFailed, match="UInt8"):
+        build(graphs["int8.cpu"], tmp_path)
     assert TensorProto.UINT8 in {value.type.tensor_type.elem_type for value in graphs["int8.cpu"].graph.input}

@@ -6,6 +6,9 @@ import pytest
 HEAVY = {"torch", "onnxruntime", "cv2", "numpy", "sqlite_utils", "paho", "yaml", "typer"}
 
 
+NVIDIA = {"tensorrt", "cuda", "pycuda"}
+
+
 def loaded_by(statement):
     """Top-level modules that a fresh interpreter holds after ``statement``."""
     code = f"{statement}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
@@ -23,7 +26,12 @@ def test_the_wire_contract_needs_pydantic_only(module):
 
 
 def test_the_runtime_is_loaded_with_the_first_model_not_before():
-    assert not loaded_by("import edge.backends, edge.segmentation, edge.traits") & {"onnxruntime", "torch"}
+    assert not loaded_by("import edge.backends, edge.segmentation, edge.traits") & {"onnxruntime", "torch", *NVIDIA}
+
+
+def test_nvidias_libraries_are_loaded_where_they_are_used_not_where_they_are_looked_for():
+    modules = "edge.backends.cuda, edge.engine.engine, edge.engine.build, edge.backends.background"
+    assert not loaded_by(f"import {modules}") & {"onnxruntime", "torch", *NVIDIA}
 
 
 def test_the_device_never_needs_torch():
