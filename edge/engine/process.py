@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -78,14 +78,14 @@ def run_build(order: BuildOrder, limits: Limits, estimate_s: float | None, repor
 
 
 @contextmanager
-def _worker(order: BuildOrder) -> Iterator[tuple["subprocess.Popen[str]", "queue.SimpleQueue[str]", IO[str]]]:
+def _worker(order: BuildOrder) -> Iterator[tuple["subprocess.Popen[bytes]", "queue.SimpleQueue[str]", IO[str]]]:
     """The process, what it says line by line, and its stderr; it does not outlive the block."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
         command = [sys.executable, "-m", "edge.engine.build"]
         try:
             process = subprocess.Popen(  # noqa: S603
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, start_new_session=True
+                command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
             )
         except OSError as error:
             raise BuildFailed(f"the builder cannot be started: {error}; free memory and try again") from error
@@ -94,17 +94,17 @@ def _worker(order: BuildOrder) -> Iterator[tuple["subprocess.Popen[str]", "queue
             reader = threading.Thread(target=_read_lines, args=(process.stdout, lines), daemon=True)
             reader.start()
             try:
-                process.stdin.write(order.model_dump_json() + "\n")
-                process.stdin.flush()
+                with suppress(BrokenPipeError):  # it has died already; how, shows below
+                    process.stdin.write(order.model_dump_json().encode() + b"\n")
                 yield process, lines, stderr
             finally:
                 process.kill()
                 reader.join()
 
 
-def _read_lines(source: IO[str], lines: "queue.SimpleQueue[str]") -> None:
+def _read_lines(source: IO[bytes], lines: "queue.SimpleQueue[str]") -> None:
     for line in source:
-        lines.put(line)
+        lines.put(line.decode("utf-8", "replace"))
     lines.put(END)
 
 

@@ -228,6 +228,25 @@ def test_a_builder_that_crashes_takes_nothing_with_it(nvidia, tmp_path, package,
     assert {path.name for path in engines.cache.folder.iterdir()} == {"lock"}
 
 
+def test_a_builder_that_cannot_even_start_is_told_of(tmp_path, package, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(BuildFailed, match="ended with 1"):
+        run_build(order(tmp_path, package.model("fp32"), "tensorrt"), MANY, None, silent)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(BuildFailed, match="cannot be started"):
+        run_build(order(tmp_path, package.model("fp32"), "tensorrt"), MANY, None, silent)
+
+
+def test_a_library_that_babbles_on_stdout_is_not_misheard(tmp_path, package, monkeypatch) -> None:
+    babble = (
+        "import os\nos.write(1, b'\\xff\\xfe\\n[1, 2]\\n{\"share\": \"x\"}\\n')\nraise ImportError('no libnvinfer')\n"
+    )
+    (tmp_path / "babbling.py").write_text(babble)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parents[2]}")
+    with pytest.raises(BuildFailed, match="no libnvinfer"):
+        run_build(order(tmp_path, package.model("fp32"), "babbling"), MANY, None, silent)
+
+
 def test_the_builder_gives_way_and_ends_with_the_one_who_waits(nvidia, tmp_path, package, monkeypatch) -> None:
     """Killed like a daemon that loses power: nobody is left to end the builder but itself."""
     monkeypatch.setenv("FAKE_TENSORRT_BUILD_S", "60")
