@@ -68,8 +68,10 @@ def init(
     with _errors():
         from fleet import ceremony
         from fleet.repository.folder import Policy, RepositoryFolder
-        from fleet.repository.roles import begin
+        from fleet.repository.roles import begin, check_unused
 
+        folder = RepositoryFolder(repo)
+        check_unused(folder)
         if make_keys is not None:
             keys = ceremony.made_keys(make_keys, plain=plain)
         else:
@@ -80,7 +82,6 @@ def init(
             root=root_days, targets=targets_days, hardware=hardware_days, snapshot=snapshot_days,
             timestamp=timestamp_days,
         )  # fmt: skip
-        folder = RepositoryFolder(repo)
         thresholds = {"root": root_threshold, "targets": targets_threshold}
         change = begin(folder, keys, thresholds, policy, ceremony.now())
         with folder.locked():
@@ -202,9 +203,9 @@ def publish(
         from fleet.repository.package import check_builder, read_package
         from fleet.repository.publish import publish as put
 
+        read = read_package(package)
         if builder_key is not None:
             check_builder(package, builder_key)
-        read = read_package(package)
         with _locked(repo) as folder:
             ring = ceremony.ring_of(folder, ceremony.named_keys(keys))
             found = put(folder, read, hardware, ring, ceremony.now(), needs_bytes=needs_bytes)

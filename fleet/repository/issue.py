@@ -18,8 +18,6 @@ from fleet.repository.folder import AnyMetadata, Policy, RepositoryFolder, encod
 from fleet.repository.rehearsal import rehearse
 from fleet.repository.ring import KeyRing
 
-_EMPTY: Mapping[str, Metadata[Targets]] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Edition:
@@ -31,7 +29,7 @@ class Edition:
     """
 
     root: Metadata[Root] | None = None
-    delegated: Mapping[str, Metadata[Targets]] = field(default_factory=lambda: _EMPTY)
+    delegated: Mapping[str, Metadata[Targets]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,13 @@ class Package:
 
     Attributes:
         path: the zip.
+        sha256: of the zip, before anything else of it was read.
         model: name, version, and the digest of the manifest.
         unpacked_bytes: what its files have together.
     """
 
     path: Path
+    sha256: str
     model: ModelRef
     unpacked_bytes: int
 
@@ -46,8 +48,9 @@ def read_package(path: Path) -> Package:
         PackageRefused: it is no package, or not whole.
     """
     try:
+        sha256 = digest_of(path)
         with zipfile.ZipFile(path) as held:
-            return _read(path, held)
+            return _read(path, sha256, held)
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
         raise PackageRefused(f"{path} cannot be taken apart: {error}; {_MEND}") from error
 
@@ -88,7 +91,7 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path, held: zipfile.ZipFile) -> Package:
+def _read(path: Path, sha256: str, held: zipfile.ZipFile) -> Package:
     entries = held.infolist()
     names = {entry.filename for entry in entries}
     if len(entries) > MAX_FILES or len(names) < len(entries) or MANIFEST_FILE not in names:
@@ -111,7 +114,7 @@ def _read(path: Path, held: zipfile.ZipFile) -> Package:
     model = ModelRef(
         name=manifest.name, version=manifest.version, digest=f"sha256:{hashlib.sha256(content).hexdigest()}"
     )
-    return Package(path, model, unpacked_bytes)
+    return Package(path, sha256, model, unpacked_bytes)
 
 
 def _check_file(path: Path, held: zipfile.ZipFile, name: str, entry: FileEntry) -> None:

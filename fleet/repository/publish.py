@@ -20,8 +20,8 @@ from fleet.repository.issue import Edition, issue
 from fleet.repository.package import Package, digest_of
 from fleet.repository.ring import KeyRing
 
-ROOM_PER_BYTE: Final = 3
-"""A device has a package as a download, unpacked, and once more as compiled engines of about its size."""
+ROOM_PER_BYTE: Final = 2
+"""Beside the download a device has a package unpacked, and once more as compiled engines of about its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,12 @@ def publish(
         RepositoryError: the hardware has no role, or there is another package of that name and version.
         SignaturesMissing: a key is not at hand.
     """
-    room = package.unpacked_bytes * (ROOM_PER_BYTE - 1) if needs_bytes is None else needs_bytes
+    room = package.unpacked_bytes * ROOM_PER_BYTE if needs_bytes is None else needs_bytes
     release = Release(model=package.model, hardware=hardware, needs_bytes=room)
     path = target_path(hardware, package.model.name, package.model.version)
     target = TargetFile.from_file(path, str(package.path), ["sha256"])
+    if target.hashes["sha256"] != package.sha256:
+        raise PackageRefused(f"{package.path} changed after it was verified; publish it again")
     target.unrecognized_fields["custom"] = release.model_dump(mode="json")
     there = role_in_force(folder, hardware).signed.targets.get(path)
     if there is not None and there.hashes != target.hashes:

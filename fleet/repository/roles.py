@@ -22,14 +22,14 @@ class Rotation:
 
     Attributes:
         role: whose key it is.
-        leaves: the key that goes, if one does.
+        leaves: the key that goes.
         comes: the key that comes, if one does.
         signs: for each role that gets a new version, who has to sign it: how many more, and whose signatures count.
         devices: which devices see a change.
     """
 
     role: str
-    leaves: str | None
+    leaves: str
     comes: str | None
     signs: Mapping[str, str]
     devices: str
@@ -54,8 +54,7 @@ def begin(
     Raises:
         RepositoryError: there is one, or a role has too few keys.
     """
-    if folder.metadata.exists() or any(folder.pending.glob("*.json")):
-        raise RepositoryError(f"{folder.path} is a repository already; name another folder, or remove it yourself")
+    check_unused(folder)
     for role in TOP_LEVEL:
         threshold = thresholds.get(role, 1)
         if len({key.public.keyid for key in keys[role]}) < threshold:
@@ -71,6 +70,16 @@ def begin(
     change.edit_targets()
     folder.keep_keys(_kept(key for role in ONLINE for key in keys[role]))
     return change
+
+
+def check_unused(folder: RepositoryFolder) -> None:
+    """See that a repository may begin here.
+
+    Raises:
+        RepositoryError: there is one.
+    """
+    if folder.metadata.exists() or any(folder.pending.glob("*.json")):
+        raise RepositoryError(f"{folder.path} is a repository already; name another folder, or remove it yourself")
 
 
 def add_key(folder: RepositoryFolder, change: Change, role: str, key: NamedKey, threshold: int | None) -> None:

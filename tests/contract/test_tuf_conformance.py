@@ -18,7 +18,7 @@ HERE = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not CHECKOUT, reason="TUF_CONFORMANCE names no checkout of tuf-conformance")
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_every_test_of_the_conformance_suite_passes(tmp_path: Path) -> None:
     assert shutil.which("faketime"), "the suite turns the clock with faketime: apt install faketime"
     python = os.environ.get("TUF_CONFORMANCE_PYTHON") or f"{CHECKOUT}/.venv/bin/python"

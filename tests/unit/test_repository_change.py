@@ -1,6 +1,7 @@
 """Two of three sign root; nobody sees a change before, nor half of one; keys come and go without touching a device."""
 
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -197,6 +198,26 @@ def forge_timestamp(repository: FleetRepository) -> None:
     metadata.signed.version += 1
     metadata.sign(repository.key("timestamp").signer)
     (repository.folder.metadata / "timestamp.json").write_bytes(encode(metadata))
+
+
+def test_a_repository_brought_back_from_an_old_copy_is_believed_again_once_the_online_keys_are_new(
+    repository: FleetRepository, tmp_path: Path
+) -> None:
+    repository.publish()
+    shutil.copytree(repository.folder.path, tmp_path / "backup")
+    for patch in range(3):
+        repository.publish(f"1.1.{patch}")
+    repository.device().target(PATH)
+    shutil.rmtree(repository.folder.path)
+    shutil.copytree(tmp_path / "backup", repository.folder.path)
+    with pytest.raises(UpdateRefused):
+        repository.device().refresh()
+    rotated(repository, "snapshot", None, "new-s", revoke=True)
+    rotated(repository, "timestamp", None, "new-t", revoke=True)
+    repository.sign("alice", "bob")
+    assert repository.device().target(PATH)
+    with pytest.raises(UpdateRefused, match="no such file"):
+        repository.device().target("onnx-cpu/rosette-1.1.2.zip")
 
 
 @pytest.mark.parametrize("names", [("root", "bob"), ("snapshot", None)])

@@ -141,6 +141,12 @@ def test_what_cannot_be_changed_is_refused(words: list[str]) -> None:
     assert repo("status").exit_code == 0
 
 
+def test_no_keys_are_made_for_a_repository_that_is_there_already() -> None:
+    begun_by_one_person()
+    assert repo("init", "--make-keys", "more-keys", "--no-passphrase").exit_code == 8
+    assert not Path("more-keys").exists()
+
+
 def test_a_plain_key_is_said_loudly() -> None:
     assert "NO PASSPHRASE" in repo("key", "plain.pem", "--no-passphrase").output
 

@@ -69,6 +69,14 @@ def test_a_version_never_changes(repository: FleetRepository) -> None:
     assert repository.served() == before
 
 
+def test_a_package_that_changes_after_it_was_verified_is_refused(repository: FleetRepository, tmp_path: Path) -> None:
+    read, before = read_package(packed(tmp_path / "rosette.zip")), repository.served()
+    packed(tmp_path / "rosette.zip", graph=b"another graph")
+    with pytest.raises(PackageRefused, match="changed"):
+        publish(repository.folder, read, HARDWARE, repository.ring(), now())
+    assert repository.served() == before
+
+
 def test_a_hardware_without_a_role_gets_no_package(repository: FleetRepository, tmp_path: Path) -> None:
     package = read_package(packed(tmp_path / "rosette.zip"))
     for hardware in ("orin-trt10", "targets", "root"):
