@@ -13,6 +13,7 @@ import onnxslim
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from export.stem import gather_columns
 from training.graph import Graph
 from training.network import Network, fold
 
@@ -60,8 +61,9 @@ def named_as_ours(model: onnx.ModelProto) -> onnx.ModelProto:
 def with_border(model: onnx.ModelProto) -> onnx.ModelProto:
     """The graph behind the contract's input: uint8 [1, H, W, 3] BGR.
 
-    If the graph begins by quantising the picture to uint8, the camera's bytes take that place as they are. Else they
-    are cast: TensorRT takes uint8 at the border of a network only, and there by a Cast.
+    If the graph begins by quantising the picture to uint8, the camera's bytes take that place as they are, and the
+    first convolution is rewritten for them (``export.stem``). Else they are cast: TensorRT takes uint8 at the border
+    of a network only, and there by a Cast.
     """
     bordered = onnx.ModelProto()
     bordered.CopyFrom(model)
@@ -77,15 +79,23 @@ def with_border(model: onnx.ModelProto) -> onnx.ModelProto:
             helper.make_node("Mul", ["image_chw", "image_scale"], [quantized], "border_scale"),
         ]
     else:
-        graph.initializer.extend([scale, numpy_helper.from_array(np.array(0, np.uint8), "image_zero_point")])
+        stride = gather_columns(graph, quantized)
+        columns = [1, height_px, width_px // stride, 3 * stride]
+        graph.initializer.extend(
+            [
+                *(scale, numpy_helper.from_array(np.array(0, np.uint8), "image_zero_point")),
+                numpy_helper.from_array(np.array(columns, np.int64), "image_columns"),
+            ]
+        )
         border = [
-            helper.make_node("Transpose", [IMAGE], ["image_chw"], "border_transpose", perm=[0, 3, 1, 2]),
+            helper.make_node("Reshape", [IMAGE, "image_columns"], ["image_gathered"], "border_gather"),
+            helper.make_node("Transpose", ["image_gathered"], ["image_chw"], "border_transpose", perm=[0, 3, 1, 2]),
             helper.make_node(
                 "DequantizeLinear", ["image_chw", "image_scale", "image_zero_point"], [quantized], "border_scale"
             ),
         ]
     nodes = [*border, *graph.node]
-    del graph.node[:], graph.input[:]
+    del graph.node[:], graph.input[:], graph.value_info[:]
     graph.node.extend(nodes)
     graph.input.append(helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, [1, height_px, width_px, 3]))
     onnx.checker.check_model(bordered, full_check=True)

@@ -14,6 +14,7 @@ from edge.backends import graph_inputs, graph_outputs
 from edge.contract.manifest import Manifest
 from export.half import to_fp16
 from export.quantize import to_int8
+from export.stem import gathered_kernel
 from export.to_onnx import IR_VERSION, OPSET, to_float_graph, with_border
 from tests.sim.painted import ROSETTE, TINY, painted_pool
 from training.data import scaled
@@ -107,10 +108,23 @@ def test_no_convolution_of_the_int8_graph_runs_in_float(graphs, tmp_path: Path) 
 
 
 def test_the_camera_bytes_reach_the_first_int8_convolution_as_they_are(graphs) -> None:
-    border = [node.op_type for node in graphs["int8.cpu"].graph.node[:3]]
-    assert border[:2] == ["Transpose", "DequantizeLinear"]
-    first = next(node for node in graphs["int8.cpu"].graph.node if node.op_type == "Conv")
-    assert first.input[0] == graphs["int8.cpu"].graph.node[1].output[0]
+    nodes = list(graphs["int8.cpu"].graph.node)
+    assert [node.op_type for node in nodes[:3]] == ["Reshape", "Transpose", "DequantizeLinear"]
+    first = next(node for node in nodes if node.op_type == "Conv")
+    assert first.input[0] == nodes[2].output[0]
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(7, 4, 3), (3, 2, 1), (4, 4, 0), (5, 2, 2)])
+def test_pixels_gathered_into_channels_give_the_same_sums(size: int, stride: int, padding: int) -> None:
+    torch.manual_seed(0)
+    picture = torch.randint(0, 256, (1, 16, 24, 3)).double()
+    kernel = torch.randint(-127, 128, (8, 3, size, size)).double()
+    plain = torch.nn.functional.conv2d(picture.permute(0, 3, 1, 2), kernel, stride=stride, padding=padding)
+    before = -(-padding // stride)
+    wide = torch.from_numpy(gathered_kernel(kernel.numpy(), stride, before * stride - padding))
+    gathered = picture.reshape(1, 16, 24 // stride, 3 * stride).permute(0, 3, 1, 2)
+    padded = torch.nn.functional.pad(gathered, (before, wide.shape[3] - 1 - before, padding, padding))
+    assert torch.equal(torch.nn.functional.conv2d(padded, wide, stride=(stride, 1)), plain)
 
 
 def test_scores_and_peaks_stay_in_float(graphs) -> None:

@@ -2,7 +2,8 @@
 
 import torch
 
-from training.graph import _certainty, _divide, strongest_peaks
+from training.graph import Graph, _certainty, _divide, strongest_peaks
+from training.network import Maps
 
 
 def scores(*peaks: tuple[int, int, int, float], size: int = 9) -> torch.Tensor:
@@ -43,9 +44,18 @@ def test_only_the_strongest_are_given_when_there_are_too_many() -> None:
 
 
 def test_certainty_is_the_mean_over_the_cells_of_a_class_and_zero_without_any() -> None:
-    best = torch.tensor([[[0.9, 0.7], [0.8, 0.6]]])
-    classes = torch.tensor([[[0, 0], [0, 2]]])
+    best = torch.tensor([[[[0.9, 0.7], [0.8, 0.6]]]])
+    classes = torch.tensor([[[[0, 0], [0, 2]]]])
     torch.testing.assert_close(_certainty(best, classes, 3), torch.tensor([[0.8, 0.0, 0.6]]))
+
+
+def test_certainty_is_that_of_the_softmax() -> None:
+    maps = Maps(torch.randn(1, 3, 8, 8) * 4, torch.zeros(1, 1, 8, 8), torch.zeros(1, 2, 8, 8), torch.zeros(1, 5))
+    classes, _, _, certainty, _ = Graph(lambda _: maps, top_k=1)(torch.zeros(1))
+    probability, best = maps.semantic.softmax(1).max(1)
+    assert torch.equal(classes, best.to(torch.uint8))
+    expected = torch.stack([probability[best == number].mean() for number in range(3)])
+    torch.testing.assert_close(certainty[0], expected)
 
 
 def test_division_in_float_is_that_of_whole_numbers() -> None:
