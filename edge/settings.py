@@ -154,7 +154,7 @@ class InferenceSettings(Settings):
     """Which model runs, on what, and on how much of the machine."""
 
     package: Path
-    backend: Literal["auto", "tensorrt", "cuda", "openvino", "cpu"] = "auto"
+    backend: Literal["auto", "tensorrt", "cuda", "cpu", "ort-tensorrt", "openvino"] = "auto"
     precision: Literal["auto", "fp32", "fp16", "int8.trt", "int8.cpu"] = "auto"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     engine: EngineSettings = EngineSettings()

@@ -5,6 +5,7 @@ from onnx import TensorProto, helper
 
 from edge import backends
 from edge.backends import Backend, Runtime, open_backend, prepare
+from edge.backends.installed import cpu_precisions
 from edge.errors import BackendMissing, DeviceFailed, EngineMissing, InferenceFailed, PackageInvalid
 from edge.package import ModelPackage
 from edge.settings import InferenceSettings
@@ -215,3 +216,16 @@ def test_a_stream_of_pictures_is_checked_as_each_one_is(green):
     assert len(list(backend.infer_each([IMAGE, IMAGE]))) == 2
     with pytest.raises(InferenceFailed, match="tensor image is"):
         list(backend.infer_each([IMAGE, IMAGE[0]]))
+
+
+@pytest.mark.parametrize(("backend", "named"), [("cuda", "onnxruntime-gpu"), ("ort-tensorrt", "onnxruntime-gpu")])
+def test_a_backend_that_this_machine_cannot_run_says_what_to_install(tmp_path, backend, named):
+    folder = build_green_package(tmp_path / "green", **SIZE)
+    with pytest.raises(BackendMissing, match=named):
+        open_backend(ModelPackage.open(folder), InferenceSettings(package=folder, backend=backend))
+
+
+def test_arm_runs_the_file_with_signed_activations_and_x86_the_other():
+    assert cpu_precisions("aarch64")[0] == "int8.trt"
+    assert cpu_precisions("x86_64")[0] == "int8.cpu"
+    assert set(cpu_precisions("aarch64")) == set(cpu_precisions("x86_64"))
