@@ -29,6 +29,7 @@ from export.engine import LIBRARIES, build_engine, torch_engine
 from export.evidence import rendered_evidence, rendered_scenes
 from export.package import build_package, open_precision
 from export.parity import ParityRefused, compare
+from export.signature import check_signature, make_key, sign
 from export.to_onnx import to_float_graph, with_border
 from training.checkpoint import load_network
 from training.evaluate import torch_look
@@ -146,12 +147,38 @@ def package(
 def pack_package(
     folder: Annotated[Path, typer.Argument(help="A model package.")],
     out: Annotated[Path, typer.Argument(help="The zip to write.")],
+    sign_with: Annotated[Path | None, typer.Option(help="Sign it with this key, which keygen made.")] = None,
 ) -> None:
-    """Write a package as one file, the same bytes wherever it is done."""
+    """Write a package as one file, the same bytes wherever it is done, and sign it."""
     with _errors_end_with_their_code():
         opened = ModelPackage.open(folder)
         pack(opened, out)
         show(f"{out} {out.stat().st_size:,} bytes, package {opened.digest}")
+        if sign_with:
+            show(f"{sign(out, sign_with)} vouches for it")
+
+
+@app.command()
+def keygen(
+    key: Annotated[Path, typer.Argument(help="The private key to write; its public half goes beside it.")],
+) -> None:
+    """Make a key to sign packages with; encrypted if CANOPY_SIGNING_PASSWORD is set."""
+    with _errors_end_with_their_code():
+        public = make_key(key)
+        show(
+            f"{key} signs: keep it where nobody else reads it. {public} verifies: give it to whoever installs packages"
+        )
+
+
+@app.command("verify-signature")
+def verify_signature(
+    archive: Annotated[Path, typer.Argument(help="A zip that pack wrote and signed; its .sig lies beside it.")],
+    key: Annotated[Path, typer.Option(help="The public key of its maker, .pub.pem.")],
+) -> None:
+    """See that a package's zip was signed by a key, and has not been changed since."""
+    with _errors_end_with_their_code():
+        check_signature(archive, key)
+        show(f"{archive}: signed by the holder of {key}, unchanged since")
 
 
 @app.command("unpack")
