@@ -14,25 +14,30 @@ import onnx
 import typer
 from rich import print as show
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from edge.archive import pack, unpack
-from edge.contract.manifest import Lineage, Precision
+from edge.contract.manifest import MANIFEST_FILE, Lineage, Precision
 from edge.errors import CanopyError, ConfigError
-from edge.golden import read_golden
 from edge.package import ModelPackage
-from edge.preprocess import fit
 from edge.settings import EngineSettings
+from export.backends import runnable
 from export.compat import OLDEST_TARGET, TARGETS, check, read_graph
 from export.describe import describe, differences
 from export.engine import LIBRARIES, build_engine, torch_engine
-from export.evidence import rendered_evidence, rendered_scenes
-from export.package import build_package, open_precision
-from export.parity import ParityRefused, compare
+from export.evidence import photographed_evidence, photographs, rendered_evidence, rendered_scenes
+from export.golden import check_golden
+from export.package import build_package
+from export.parity import compare
+from export.requantize import requantize
 from export.signature import check_signature, make_key, sign
-from export.to_onnx import to_float_graph, with_border
+from export.to_onnx import OUTPUTS, to_float_graph, with_border
+from training.args import DataSettings
 from training.checkpoint import load_network
 from training.evaluate import torch_look
+from training.pool import Examples
+from training.reference import read_pictures
 from training.report import measure
 from training.run import RECORD_FILE, RunRecord
 from training.spec import ModelSpec
@@ -44,7 +49,10 @@ app = typer.Typer(
 Checkpoint = Annotated[Path, typer.Argument(help="A network.safetensors that canopy-train fit wrote, or a package.")]
 SizePx = Annotated[int, typer.Option(min=64, max=4096, help="Side of the input, a multiple of 32.")]
 TopK = Annotated[int, typer.Option(min=1, max=4096, help="Most peaks that the graph can give.")]
-HeldBack = Annotated[int, typer.Option(min=1, help="Rendered scenes to measure on.")]
+HeldBack = Annotated[int, typer.Option(min=1, help="Rendered scenes to measure on, without --data.")]
+Data = Annotated[
+    Path | None, typer.Option(help="Labelled photographs, split as in training: those held back are measured on.")
+]
 
 
 class Kind(str, Enum):
@@ -54,6 +62,9 @@ class Kind(str, Enum):
     FP16 = "fp16"
     INT8_TRT = "int8.trt"
     INT8_CPU = "int8.cpu"
+
+
+ALL = (Kind.INT8_CPU, Kind.INT8_TRT, Kind.FP16, Kind.FP32)
 
 
 @contextmanager
@@ -118,11 +129,14 @@ def package(
     checkpoint: Checkpoint,
     out: Annotated[Path, typer.Argument(help="Folder of the package; replaced if it is there.")],
     version: Annotated[str, typer.Option(help="Version of the model, like 1.2.0.")],
-    precision: Annotated[list[Kind] | None, typer.Option(help="What to ship, the device's own first.")] = None,
+    precision: Annotated[
+        list[Kind] | None, typer.Option(help="Files to ship, the device's own first; all four.")
+    ] = None,
     size_px: SizePx = 512,
     top_k: TopK = 512,
-    calibration: Annotated[int, typer.Option(min=1, help="Rendered pictures to calibrate INT8 on.")] = 64,
+    calibration: Annotated[int, typer.Option(min=1, help="Pictures to calibrate INT8 on.")] = 64,
     held_back: HeldBack = 100,
+    data: Data = None,
     note: Annotated[Path | None, typer.Option(help="Markdown to add to the model card.")] = None,
 ) -> None:
     """Export, quantise, admit by the parity gate, and seal."""
@@ -135,12 +149,41 @@ def package(
             version=version,
             lineage=_lineage(checkpoint),
         )
-        evidence = rendered_evidence(network.spec, size_px, calibration, held_back)
-        precisions: list[Precision] = [kind.value for kind in precision or (Kind.INT8_CPU, Kind.FP16)]
+        if data:
+            evidence = photographed_evidence(data, network.spec, _reading(checkpoint), calibration)
+        else:
+            evidence = rendered_evidence(network.spec, size_px, calibration, held_back)
+        precisions: list[Precision] = [kind.value for kind in precision or ALL]
         text = note.read_text(encoding="utf-8") if note else ""
         sealed = build_package(network, draft, evidence, precisions, out, text)
-        show(sealed.manifest.metrics)
-        show(f"{sealed.path} {sealed.digest}")
+        Console().print(*describe(sealed), sep="\n")
+        for missing in sorted({*precisions} - {*sealed.manifest.models}):
+            typer.secho(f"{missing} was refused; {sealed.path / 'MODEL_CARD.md'} says why", fg="yellow", err=True)
+
+
+@app.command()
+def quantize(
+    model: Annotated[Path, typer.Argument(help="A float graph that canopy-export onnx wrote.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures to calibrate on: files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the files and a report, quantize.json.")],
+    precision: Annotated[list[Kind] | None, typer.Option(help="What to make; both INT8 files and FP16.")] = None,
+    leave: Annotated[list[str] | None, typer.Option(help="A layer that stays in float; may be given again.")] = None,
+    layers: Annotated[
+        bool, typer.Option(help="Also say what INT8 of each layer alone costs: a minute or two.")
+    ] = False,
+) -> None:
+    """Make INT8 and FP16 files of a float graph, and say what each moves; only package admits, by what it measures."""
+    with _errors_end_with_their_code():
+        kinds: list[Precision] = [kind.value for kind in precision or ALL[:-1]]
+        made = requantize(model, read_pictures(_listed(pictures)), out, kinds, leave or [], layers=layers)
+        table = Table("file", "bytes", *OUTPUTS, title=f"moved by, on {made.pictures} pictures {made.calibration[:19]}")
+        for file in made.files:
+            table.add_row(
+                f"model.{file.precision}.onnx", f"{file.length_bytes:,}", *map("{:.4f}".format, file.moved.values())
+            )
+        Console().print(table)
+        for cost in made.layers:
+            show(f"{cost.cost:8.4f}  {cost.layer}")
 
 
 @app.command("pack")
@@ -217,39 +260,57 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="A model package.")],
     checkpoint: Annotated[Path | None, typer.Option(help="Hold it against this network, not its own.")] = None,
     held_back: HeldBack = 100,
+    data: Data = None,
     report: Annotated[Path | None, typer.Option(help="Folder for each model's worst pictures and figures.")] = None,
 ) -> None:
-    """Check a package's files, its golden frames, and what each of its models measures against the network."""
+    """Hold every file of a package, on every backend of this machine, against the network it was made from.
+
+    Through the device's own decoder, on pictures that nothing was trained or calibrated on; and against the golden
+    frames, which have to come out again, each for its own picture only.
+    """
     with _errors_end_with_their_code():
         opened = ModelPackage.open(folder)
-        size_px = opened.manifest.input.height_px
-        scenes = rendered_scenes(ModelSpec.of(opened.manifest), size_px, held_back)
+        spec, size_px = ModelSpec.of(opened.manifest), opened.manifest.input.height_px
+        scenes: Examples = rendered_scenes(spec, size_px, held_back)
+        if data:
+            scenes = photographs(data, spec, _reading(checkpoint or folder))[1]
         reference = torch_look(load_network(checkpoint or folder), opened.manifest.top_k)
-        for precision in opened.manifest.models:
-            _check_golden(opened, precision)
-            look = open_precision(opened, precision).infer
-            parity = compare(reference, look, opened.manifest, scenes)
-            parity.check(f"model.{precision}.onnx")
+        for runtime, precision, backend in runnable(opened):
+            if isinstance(backend, str):
+                show(f"[dim]{precision} on {runtime}: not measured: {escape(backend)}[/]")
+                continue
+            check_golden(opened, backend)
+            parity = compare(reference, backend.infer, opened.manifest, scenes)
             if report:
-                measure(look, opened.manifest, scenes, report / precision)
+                measure(backend.infer, opened.manifest, scenes, report / f"{precision}-{runtime}")
+            parity.check(f"model.{precision}.onnx on {backend.name}")
             apart = ", ".join(f"{name} {error:.4f}" for name, error in parity.tensors.items())
-            show(f"{precision}: good; apart from the network in {apart}")
+            show(f"{precision} on {escape(backend.name)}: good; apart from the network in {apart}")
+            backend.close()
+
+
+def _listed(paths: list[Path]) -> list[Path]:
+    """Files, and the pictures in folders."""
+    return [
+        file
+        for path in paths
+        for file in (sorted(path.iterdir()) if path.is_dir() else [path])
+        if not path.is_dir() or file.suffix.lower() in {".jpg", ".jpeg", ".png"}
+    ]
+
+
+def _reading(checkpoint: Path) -> DataSettings:
+    """How the run read its photographs; as anybody would, where it left no record."""
+    recorded = (checkpoint.parent / RECORD_FILE).exists()
+    return RunRecord.read(checkpoint.parent).settings.data if recorded else DataSettings()
 
 
 def _lineage(checkpoint: Path) -> Lineage:
-    """What the run's record says; nothing but the time where there is none."""
+    """What the run's record says, or the package that it comes from; nothing but the time where there is neither."""
     now = datetime.now(timezone.utc)
+    if (checkpoint / MANIFEST_FILE).exists():
+        return ModelPackage.open(checkpoint).manifest.lineage.model_copy(update={"created_at": now})
     if not (checkpoint.parent / RECORD_FILE).exists():
         return Lineage(created_at=now)
     run = RunRecord.read(checkpoint.parent)
     return Lineage(dataset=run.dataset, run_id=run.tracked_as, git_commit=run.git_commit, created_at=now)
-
-
-def _check_golden(opened: ModelPackage, precision: Precision) -> None:
-    backend, size, tolerances = open_precision(opened, precision), opened.manifest.input, opened.manifest.tolerances
-    for golden in read_golden(opened):
-        if not golden.agrees(backend.infer(fit(golden.picture, size.height_px, size.width_px)[0]), tolerances):
-            raise ParityRefused(
-                f"{opened.path}: {precision} gives other results for {golden.name} than the package recorded; "
-                "build the package again, or report the machine it happens on"
-            )

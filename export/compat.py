@@ -30,6 +30,9 @@ OLDEST_TARGET: Final = "tensorrt-10.3"
 MAX_ONNX_BYTES: Final = 2**31 - 1
 """What protobuf can hold."""
 
+OLDEST_VERSIONS: Final = 10, 9, 20
+"""IR version, and first and last opset, that TensorRT 10.3 (its ONNX is 1.16) and ONNX Runtime 1.23 both read."""
+
 MAX_TOP_K: Final = 3839
 
 TYPES: Final = {
@@ -101,7 +104,7 @@ def read_graph(path: Path) -> onnx.ModelProto:
     """Read an ONNX file.
 
     Raises:
-        Incompatible: it is none, or keeps its weights elsewhere.
+        Incompatible: it is none, is too large, or keeps its weights elsewhere.
     """
     try:
         if path.stat().st_size > MAX_ONNX_BYTES:
@@ -175,6 +178,17 @@ def _grouped(found: Iterable[Trouble]) -> list[str]:
         f"{why} (at {where[0]}{f' and {len(where) - 1} more' if len(where) > 1 else ''})"
         for why, where in places.items()
     ]
+
+
+def check_versions(model: onnx.ModelProto, name: str) -> None:
+    """See that the oldest runtimes in the field read a file of these versions.
+
+    Raises:
+        Incompatible: they would not.
+    """
+    found = list(_versions(model, *OLDEST_VERSIONS))
+    if found:
+        raise Incompatible(f"{name} cannot be read by devices in the field: {'; '.join(each.why for each in found)}")
 
 
 def _versions(model: onnx.ModelProto, ir: int, oldest: int, newest: int) -> Iterator[Trouble]:

@@ -12,6 +12,8 @@ def describe(package: ModelPackage) -> Iterator[Table]:
     """What a person wants to know before it goes to a thousand cameras."""
     manifest, lineage = package.manifest, package.manifest.lineage
     facts = Table.grid(padding=(0, 2))
+    facts.add_column()
+    facts.add_column(overflow="fold")
     facts.add_row("model", f"[bold]{manifest.name} {manifest.version}[/]")
     facts.add_row("digest", package.digest)
     facts.add_row("input", f"{manifest.input.width_px} x {manifest.input.height_px} px, at most {manifest.top_k} peaks")
@@ -22,6 +24,7 @@ def describe(package: ModelPackage) -> Iterator[Table]:
     facts.add_row("traits", ", ".join(manifest.traits))
     facts.add_row("made", f"{lineage.created_at:%Y-%m-%d %H:%M} UTC, commit {lineage.git_commit or 'not recorded'}")
     facts.add_row("from data", lineage.dataset or "not recorded")
+    facts.add_row("calibrated on", lineage.calibration or "not recorded")
     yield facts
     yield _table(("file", "bytes"), ((name, f"{file.length_bytes:,}") for name, file in manifest.files.items()))
     names = list(manifest.metrics)

@@ -1,7 +1,10 @@
-"""Rendered pictures that a package is made with; their seeds are apart from each other and from those of training."""
+"""Pictures that a package is made with: rendered scenes of seeds that training has not seen, or photographs."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
 
 import cv2
 import numpy as np
@@ -9,7 +12,12 @@ from numpy.typing import NDArray
 
 from edge.contract.message import Digest
 from export.package import Evidence
+from training.args import DataSettings
+from training.datasets import open_dataset
+from training.datasets.photographs import Photographs
+from training.datasets.split import split
 from training.labels import Labels
+from training.pool import Examples
 from training.spec import ModelSpec
 from training.synthetic import Scene, renderer_of
 
@@ -48,15 +56,60 @@ class Rendered:
         return f"sha256:{hashlib.sha256(repr(self).encode()).hexdigest()}"
 
 
+@dataclass(frozen=True)
+class Pictures(Sequence[NDArray[np.uint8]]):
+    """The first pictures of labelled ones, read when they are asked for: photographs are large."""
+
+    examples: Examples
+    most: int
+
+    def __len__(self) -> int:
+        return min(self.most, len(self.examples))
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.uint8]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[NDArray[np.uint8]]: ...
+    def __getitem__(self, index: int | slice) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
+        """A picture, uint8 [h, w, 3] BGR."""
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        return self.examples[range(len(self))[index]][0]
+
+
 def rendered_evidence(spec: ModelSpec, size_px: int, calibration: int, held_back: int) -> Evidence:
     """So many pictures to calibrate on and labelled scenes to admit by."""
     golden = Rendered(spec, GOLDEN_SEED, GOLDEN_COUNT, size_px)
     calibrating = Rendered(spec, CALIBRATION_SEED, calibration, size_px)
     return Evidence(
-        calibration=[calibrating[index][0] for index in range(calibration)],
+        calibration=list(Pictures(calibrating, calibration)),
         held_back=rendered_scenes(spec, size_px, held_back),
-        golden=[_reduced(golden[index][0]) for index in range(GOLDEN_COUNT)],
+        golden=[_reduced(picture) for picture in Pictures(golden, GOLDEN_COUNT)],
     )
+
+
+def photographed_evidence(data: Path, spec: ModelSpec, settings: DataSettings, calibration: int) -> Evidence:
+    """Labelled photographs: those that training had to calibrate on, those that it held back to admit by.
+
+    Raises:
+        DatasetInvalid: it cannot be read, or does not show what the model knows.
+    """
+    train, held_back = photographs(data, spec, settings)
+    return Evidence(
+        calibration=Pictures(train, calibration),
+        held_back=held_back,
+        golden=[_reduced(picture) for picture in Pictures(held_back, GOLDEN_COUNT)],
+    )
+
+
+def photographs(data: Path, spec: ModelSpec, settings: DataSettings) -> tuple[Photographs, Photographs]:
+    """What training had, and what it held back.
+
+    Raises:
+        DatasetInvalid: as above.
+    """
+    train, held_back = split(open_dataset(data), settings)
+    return Photographs(train, spec, settings.things), Photographs(held_back, spec, settings.things)
 
 
 def rendered_scenes(spec: ModelSpec, size_px: int, count: int) -> Rendered:

@@ -1,6 +1,7 @@
 """The parity gate: a file is admitted by what it measures on scenes, read through the device's own decoder."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,10 @@ from edge.preprocess import fit
 from training.evaluate import Look, each, evaluate_look
 from training.pool import Examples
 
-MAX_IOU_LOSS = 0.005
-MAX_COUNT_LOSS = 0.1
+MAX_IOU_LOSS: Final = 0.005
+MAX_COUNT_LOSS: Final = 0.1
+MAX_AREA_LOSS: Final = 0.01
+"""In the mean relative error of the plants' area."""
 
 TENSOR_SCENES = 8
 
@@ -35,23 +38,28 @@ class Parity:
     tensors: dict[str, float] = field(default_factory=dict)
 
     def loss(self, metric: str) -> float:
-        """How much worse the candidate is: IoU falls, errors rise."""
-        change = self.candidate[metric] - self.reference[metric]
-        return change if metric.endswith("_mae") else -change
+        """How much worse the candidate is: IoU falls, errors rise; NaN if it did not measure what the other did."""
+        change = self.candidate.get(metric, float("nan")) - self.reference[metric]
+        return change if metric.endswith(("_mae", "_error")) else -change
 
     def check(self, name: str) -> None:
-        """Admit or refuse.
+        """Admit or refuse by the traits: masks, counts and areas.
 
         Raises:
-            ParityRefused: it loses more than 0.5 points of mean IoU, or more than 0.1 of a count's error.
+            ParityRefused: it loses more than 0.5 points of mean IoU, 0.1 of a count's error or a hundredth of the area,
+                or there was nothing to measure.
         """
-        counts = sorted(metric for metric in self.reference if metric.endswith("_count_mae"))
-        for metric in ("mean_iou", *counts):
-            limit = MAX_COUNT_LOSS if metric in counts else MAX_IOU_LOSS
+        limits = {"mean_iou": MAX_IOU_LOSS, "area_relative_error": MAX_AREA_LOSS}
+        limits |= {metric: MAX_COUNT_LOSS for metric in sorted(self.reference) if metric.endswith("_count_mae")}
+        asked = {metric: limit for metric, limit in limits.items() if metric in self.reference}
+        if not asked:
+            raise ParityRefused(f"{name}: the pictures show nothing that could be measured; give some with plants")
+        for metric, limit in asked.items():
             if not self.loss(metric) <= limit:
                 raise ParityRefused(
-                    f"{name}: {metric} is {self.candidate[metric]:.4f}, of the network {self.reference[metric]:.4f}; "
-                    f"a loss of at most {limit} is admitted. Calibrate on more pictures or ship FP16"
+                    f"{name}: {metric} is {self.candidate.get(metric, float('nan')):.4f}, of the network "
+                    f"{self.reference[metric]:.4f}; a loss of at most {limit} is admitted. Calibrate on more pictures "
+                    "or ship FP16"
                 )
 
 

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from export.quantize import Target, to_int8
 from export.to_onnx import OUTPUTS, PICTURE
 
+Answer = dict[str, NDArray[np.float32]]
+"""A graph's outputs for one picture, by name."""
+
 PICTURES: Final = 4
 """As many show which layer is worst; the gate decides whether it matters."""
 
@@ -29,16 +32,19 @@ class LayerCost:
 def sensitivity(model: onnx.ModelProto, pictures: Sequence[NDArray[np.uint8]], target: Target) -> list[LayerCost]:
     """Every convolution of a float graph, the worst first; ``pictures`` as in ``to_int8``."""
     shown = pictures[:PICTURES]
-    exact = _answers(model, shown)
+    exact = answers(model, shown)
     costs = [
-        LayerCost(node.name, _apart(exact, _answers(to_int8(model, shown, target, only=[node.name]), shown)))
+        LayerCost(
+            node.name, sum(moved(exact, answers(to_int8(model, shown, target, only=[node.name]), shown)).values())
+        )
         for node in model.graph.node
         if node.op_type == "Conv"
     ]
     return sorted(costs, key=lambda cost: -cost.cost)
 
 
-def _answers(model: onnx.ModelProto, pictures: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.float32]]]:
+def answers(model: onnx.ModelProto, pictures: Sequence[NDArray[np.uint8]]) -> list[Answer]:
+    """What a graph without its border gives for pictures, uint8 [1, H, W, 3] each."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     with tempfile.TemporaryDirectory() as folder:
@@ -46,16 +52,21 @@ def _answers(model: onnx.ModelProto, pictures: Sequence[NDArray[np.uint8]]) -> l
         onnx.save(model, path)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         floats = [np.ascontiguousarray(picture.transpose(0, 3, 1, 2), np.float32) / 255 for picture in pictures]
-        return [session.run(list(OUTPUTS), {PICTURE: picture}) for picture in floats]
+        return [
+            {
+                name: value.astype(np.float32)
+                for name, value in zip(OUTPUTS, session.run(list(OUTPUTS), {PICTURE: picture}), strict=True)
+            }
+            for picture in floats
+        ]
 
 
-def _apart(exact: list[list[NDArray[np.float32]]], near: list[list[NDArray[np.float32]]]) -> float:
-    moved = [
-        np.mean([np.abs(ours.astype(np.float32) - theirs.astype(np.float32)).mean() for ours, theirs in pairs])
-        / max(np.mean([np.abs(ours.astype(np.float32)).mean() for ours, _ in pairs]), 1e-6)
-        for pairs in (
-            list(zip(*output, strict=True))
-            for output in zip(zip(*exact, strict=True), zip(*near, strict=True), strict=True)
+def moved(exact: Sequence[Answer], near: Sequence[Answer]) -> dict[str, float]:
+    """How far each output has moved: mean difference by mean."""
+    return {
+        name: float(
+            np.mean([np.abs(ours[name] - theirs[name]).mean() for ours, theirs in zip(exact, near, strict=True)])
+            / max(np.mean([np.abs(ours[name]).mean() for ours in exact]), 1e-6)
         )
-    ]
-    return float(np.sum(moved))
+        for name in OUTPUTS
+    }

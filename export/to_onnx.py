@@ -13,6 +13,7 @@ import onnxslim
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from export.compat import Incompatible
 from export.stem import gather_columns
 from training.graph import Graph
 from training.network import Network, fold
@@ -20,6 +21,9 @@ from training.network import Network, fold
 OPSET: Final = 18
 IR_VERSION: Final = 10
 """The newest pair that TensorRT 10.3 and ONNX Runtime 1.23 both read."""
+
+BORDER: Final = ("border_cast", "border_transpose", "border_scale")
+"""Names of the nodes between the contract's input and a float graph."""
 
 PICTURE: Final = "picture"
 IMAGE: Final = "image"
@@ -74,9 +78,9 @@ def with_border(model: onnx.ModelProto) -> onnx.ModelProto:
     if quantized == PICTURE:
         graph.initializer.extend([scale])
         border = [
-            helper.make_node("Cast", [IMAGE], ["image_float"], "border_cast", to=TensorProto.FLOAT),
-            helper.make_node("Transpose", ["image_float"], ["image_chw"], "border_transpose", perm=[0, 3, 1, 2]),
-            helper.make_node("Mul", ["image_chw", "image_scale"], [quantized], "border_scale"),
+            helper.make_node("Cast", [IMAGE], ["image_float"], BORDER[0], to=TensorProto.FLOAT),
+            helper.make_node("Transpose", ["image_float"], ["image_chw"], BORDER[1], perm=[0, 3, 1, 2]),
+            helper.make_node("Mul", ["image_chw", "image_scale"], [quantized], BORDER[2]),
         ]
     else:
         stride = gather_columns(graph, quantized)
@@ -100,6 +104,33 @@ def with_border(model: onnx.ModelProto) -> onnx.ModelProto:
     graph.input.append(helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, [1, height_px, width_px, 3]))
     onnx.checker.check_model(bordered, full_check=True)
     return bordered
+
+
+def without_border(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int, int]:
+    """The float graph behind the border that ``with_border`` gave it, and the height and width of its picture.
+
+    Raises:
+        Incompatible: it has another input, or is quantised already.
+    """
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    graph = bare.graph
+    found = [value.name for value in graph.input]
+    border = [node for node in graph.node if node.name in BORDER]
+    if found != [IMAGE] or [node.op_type for node in border] != ["Cast", "Transpose", "Mul"]:
+        raise Incompatible(
+            f"the graph has the inputs {found} and not a float graph's {IMAGE}; give what canopy-export onnx wrote"
+        )
+    _, height_px, width_px, _ = (side.dim_value for side in graph.input[0].type.tensor_type.shape.dim)
+    scaled, constant = border[-1].output[0], border[-1].input[1]
+    for node in border:
+        graph.node.remove(node)
+    graph.initializer.remove(next(each for each in graph.initializer if each.name == constant))
+    for node in graph.node:
+        node.input[:] = [PICTURE if name == scaled else name for name in node.input]
+    del graph.input[:], graph.value_info[:]
+    graph.input.append(helper.make_tensor_value_info(PICTURE, TensorProto.FLOAT, [1, 3, height_px, width_px]))
+    return bare, height_px, width_px
 
 
 def _drop_quantize(graph: onnx.GraphProto) -> str:

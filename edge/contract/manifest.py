@@ -54,9 +54,10 @@ class Tolerances(Wire):
 
 
 class Lineage(Wire):
-    """Where a model came from."""
+    """Where a model came from; ``calibration`` is the digest of the pictures, as fitted, that set its INT8 scales."""
 
     dataset: Digest | None = None
+    calibration: Digest | None = None
     run_id: str | None = None
     git_commit: str | None = None
     created_at: Instant

@@ -10,7 +10,7 @@ import pytest
 from edge.contract.reference import REFERENCE_FILE, Reference
 from edge.golden import read_golden
 from edge.package import ModelPackage
-from edge.preprocess import fit
+from export.golden import check_golden
 from export.package import open_precision
 from training.checkpoint import load_network
 from training.spec import ModelSpec
@@ -23,14 +23,10 @@ def package(request: pytest.FixtureRequest) -> ModelPackage:
     return ModelPackage.open(request.param)
 
 
-@pytest.mark.parametrize("precision", ["int8.cpu", "fp16"])
-def test_the_golden_frames_come_out_as_they_did_when_it_was_built(package: ModelPackage, precision) -> None:
-    backend, size = open_precision(package, precision), package.manifest.input
-    frames = list(read_golden(package))
-    assert frames
-    for golden in frames:
-        found = backend.infer(fit(golden.picture, size.height_px, size.width_px)[0])
-        assert golden.agrees(found, package.manifest.tolerances), golden.name
+def test_the_golden_frames_come_out_of_every_file_as_they_did_when_it_was_built(package: ModelPackage) -> None:
+    assert list(read_golden(package))
+    for precision in package.manifest.models:
+        check_golden(package, open_precision(package, precision))
 
 
 def test_no_convolution_of_the_int8_model_runs_in_float(package: ModelPackage, tmp_path: Path) -> None:
@@ -44,7 +40,7 @@ def test_no_convolution_of_the_int8_model_runs_in_float(package: ModelPackage, t
 
 
 def test_it_is_small_enough_for_the_repository(package: ModelPackage) -> None:
-    assert sum(entry.length_bytes for entry in package.manifest.files.values()) < 10_000_000
+    assert sum(entry.length_bytes for entry in package.manifest.files.values()) < 20_000_000
 
 
 def test_training_can_go_on_from_it(package: ModelPackage) -> None:

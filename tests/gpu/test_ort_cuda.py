@@ -7,10 +7,10 @@ import pytest
 
 from edge.backends import RUNTIMES, Backend, open_backend
 from edge.errors import BackendMissing
+from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit
 from edge.settings import EngineSettings, InferenceSettings
-from export.golden import read_golden
 
 ROSETTE = Path(__file__).parents[2] / "packages" / "rosette"
 FILES = [

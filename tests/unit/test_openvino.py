@@ -10,10 +10,10 @@ import pytest
 
 from edge.backends import Backend, open_backend
 from edge.errors import InferenceFailed, PackageInvalid
+from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit
 from edge.settings import InferenceSettings
-from export.golden import read_golden
 from tests.sim.green_model import build_green_package, green_graph, green_manifest, write_package
 
 pytest.importorskip("openvino", reason="OpenVINO is an extra: pip install 'canopy-edge[openvino]'")

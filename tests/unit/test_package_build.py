@@ -1,28 +1,39 @@
 """Packages: whole or not at all, opened by the device's own code, admitted only if they measure as the network does."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from typer.testing import CliRunner
 
 import export.package as build
+from edge.backends import Backend
 from edge.contract.manifest import Manifest
 from edge.golden import read_golden
 from edge.package import ModelPackage
 from edge.preprocess import fit as fit_picture
-from export.package import Evidence, build_package, open_precision
+from export.cli import app
+from export.evidence import photographed_evidence
+from export.golden import check_golden
+from export.package import Evidence, build_package, content_digest, open_precision
 from export.parity import Parity, ParityRefused
 from tests.sim.painted import painted_pool, painted_source, tiny_run
+from training.args import DataSettings
+from training.datasets import open_dataset
+from training.datasets.split import split
 from training.evaluate import draft_manifest
 from training.loop import fit
 from training.network import Network
 from training.quantaware import rounded, unrounded
 
 SIZE_PX = 96
+ALL = ["int8.cpu", "int8.trt", "fp16", "fp32"]
 SETTINGS = tiny_run(SIZE_PX, steps=150, check_every=150)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec")
@@ -57,15 +68,32 @@ def evidence() -> Evidence:
 @pytest.fixture(scope="module")
 def package(tmp_path_factory, network: Network, draft: Manifest, evidence: Evidence) -> ModelPackage:
     folder = tmp_path_factory.mktemp("packages") / "rosette"
-    return build_package(network, draft, evidence, ["int8.cpu", "fp16", "int8.trt"], folder)
+    return build_package(network, draft, evidence, ALL, folder)
 
 
 def test_a_built_package_opens_as_on_a_device(package: ModelPackage) -> None:
     opened = ModelPackage.open(package.path)
     assert opened.digest == package.digest
-    assert set(opened.manifest.models) == {"int8.cpu", "fp16", "int8.trt"}
-    assert set(opened.manifest.metrics) == {"fp32", "int8.cpu", "fp16", "int8.trt"}
-    assert "rosette 0.0.0" in (opened.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert set(opened.manifest.models) == set(opened.manifest.metrics) == set(ALL)
+
+
+def test_the_card_tells_what_it_measured_weighs_takes_and_was_calibrated_on(package: ModelPackage) -> None:
+    card = (package.path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    manifest = package.manifest
+    assert "rosette 0.0.0" in card
+    for precision, file in manifest.models.items():
+        assert f"| {file} | {manifest.files[file].length_bytes:,} |" in card
+        assert f"{manifest.metrics[precision]['mean_iou']:.3f}" in card
+    assert card.count("for TensorRT |") == 1
+    assert "ONNX Runtime" in card
+    assert manifest.lineage.calibration
+    assert manifest.lineage.calibration in card
+
+
+def test_the_calibration_digest_is_of_the_pictures_as_they_were_fitted(package: ModelPackage, evidence) -> None:
+    fitted = [fit_picture(picture, SIZE_PX, SIZE_PX)[0] for picture in evidence.calibration]
+    assert package.manifest.lineage.calibration == content_digest(fitted)
+    assert content_digest(fitted[:-1]) != content_digest(fitted) != content_digest(fitted[::-1])
 
 
 def test_every_file_of_a_package_is_vouched_for(package: ModelPackage) -> None:
@@ -73,7 +101,7 @@ def test_every_file_of_a_package_is_vouched_for(package: ModelPackage) -> None:
     assert there == set(package.manifest.files) | {"manifest.json"}
 
 
-@pytest.mark.parametrize("precision", ["int8.cpu", "fp16", "int8.trt"])
+@pytest.mark.parametrize("precision", ALL)
 def test_the_golden_frames_come_out_again(package: ModelPackage, precision) -> None:
     backend = open_precision(package, precision)
     frames = list(read_golden(package))
@@ -100,25 +128,114 @@ SPOILS: dict[str, Spoil] = {
 }
 
 
+def spoilt(graph: onnx.ModelProto, spoil: Spoil) -> onnx.ModelProto:
+    """Weights, wherever they are: behind a dequantisation in INT8."""
+    behind = {node.output[0]: node.input[0] for node in graph.graph.node if node.op_type == "DequantizeLinear"}
+    weights = {behind.get(node.input[1], node.input[1]) for node in graph.graph.node if node.op_type == "Conv"}
+    for constant in graph.graph.initializer:
+        if constant.name in weights:
+            constant.CopyFrom(numpy_helper.from_array(spoil(numpy_helper.to_array(constant)), constant.name))
+    return graph
+
+
 @pytest.mark.parametrize("spoil", SPOILS.values(), ids=SPOILS)
-def test_a_spoilt_file_is_refused_and_the_old_package_stays(
+def test_a_spoilt_float_file_is_refused_and_the_old_package_stays(
     monkeypatch, tmp_path: Path, network: Network, draft: Manifest, evidence: Evidence, spoil: Spoil
 ) -> None:
-    def spoilt(graph: onnx.ModelProto, *_: object) -> onnx.ModelProto:
-        weights = {node.input[1] for node in graph.graph.node if node.op_type == "Conv"}
-        for constant in graph.graph.initializer:
-            if constant.name in weights:
-                constant.CopyFrom(numpy_helper.from_array(spoil(numpy_helper.to_array(constant)), constant.name))
-        return graph
-
     folder = tmp_path / "rosette"
     folder.mkdir()
     (folder / "old").touch()
-    monkeypatch.setattr(build, "convert", spoilt)
+    monkeypatch.setattr(build, "convert", lambda graph, *_: spoilt(graph, spoil))
     with pytest.raises(ParityRefused, match=r"model\.fp32\.onnx: "):
         build_package(network, draft, evidence, ["fp32"], folder)
     assert [path.name for path in tmp_path.iterdir()] == ["rosette"]
     assert (folder / "old").exists()
+
+
+@pytest.mark.parametrize("spoil", SPOILS.values(), ids=SPOILS)
+def test_verify_refuses_a_spoilt_file_that_its_manifest_vouches_for(package: ModelPackage, tmp_path, spoil) -> None:
+    folder = shutil.copytree(package.path, tmp_path / "spoilt")
+    graph = onnx.load(folder / "model.fp32.onnx")
+    onnx.save(spoilt(graph, spoil), folder / "model.fp32.onnx")
+    build._seal(folder, package.manifest)
+    refused = CliRunner().invoke(app, ["verify", str(folder), "--held-back", "4"])
+    assert refused.exit_code == 7, refused.output
+    assert "fp32" in refused.output
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """Labelled pictures as somebody has them on the disk."""
+    folder, pool = tmp_path / "photographs", painted_pool(20, SIZE_PX, seed=4)
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number, (pixels, instances) in enumerate(zip(pool.pixels, pool.instances[:, 1], strict=True)):
+        cv2.imwrite(str(folder / "images" / f"{number:02d}.png"), pixels)
+        cv2.imwrite(str(folder / "masks" / f"{number:02d}.png"), instances)
+    return folder
+
+
+def test_verify_takes_every_file_on_every_backend_of_this_machine(
+    package: ModelPackage, photographs: Path, tmp_path: Path
+) -> None:
+    reports = tmp_path / "reports"
+    command = ["verify", str(package.path), "--data", str(photographs), "--report", str(reports)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    for precision in ALL:
+        assert f"{precision} on ONNX Runtime" in said
+        assert (reports / f"{precision}-cpu" / "report.html").exists()
+    assert "fp16 on cuda: not measured" in said or "CUDAExecutionProvider" in said
+
+
+def test_a_package_is_made_of_photographs_that_training_held_back_and_calibrated_on_the_others(
+    network: Network, draft: Manifest, photographs: Path, tmp_path: Path
+) -> None:
+    made = photographed_evidence(photographs, network.spec, DataSettings(), 64)
+    train, held_back = split(open_dataset(photographs), DataSettings())
+    assert (len(made.calibration), len(made.held_back)) == (len(train.pictures), len(held_back.pictures))
+    assert len(made.calibration) + len(made.held_back) == 20
+    assert [picture.shape for picture in made.calibration[:2]] == [(SIZE_PX, SIZE_PX, 3)] * 2
+    enough = Evidence([*made.calibration, *made.calibration], made.held_back, made.golden)  # for a drift reference
+    package = build_package(network, draft, enough, ["int8.cpu"], tmp_path / "mine")
+    assert package.manifest.metrics["int8.cpu"]["mean_iou"] > 0.9
+
+
+def test_a_model_that_does_not_look_at_its_picture_is_told_apart(package: ModelPackage) -> None:
+    first, _ = read_golden(package)
+    always = open_precision(package, "int8.cpu").infer(fit_picture(first.picture, SIZE_PX, SIZE_PX)[0])
+
+    class Blind(Backend):
+        name = "blind"
+
+        def infer(self, image):
+            return always
+
+        def _run(self, image):
+            raise NotImplementedError
+
+    with pytest.raises(ParityRefused):
+        check_golden(package, Blind(package.manifest))
+
+
+def test_an_int8_file_that_the_gate_refuses_is_left_out_and_the_card_says_why(
+    monkeypatch, tmp_path: Path, network: Network, draft: Manifest, evidence: Evidence
+) -> None:
+    def only_int8_is_spoilt(graph: onnx.ModelProto, precision: str, *rest) -> onnx.ModelProto:
+        made = convert(graph, precision, *rest)
+        return spoilt(made, SPOILS["shuffled weights"]) if precision == "int8.cpu" else made
+
+    convert = build.convert
+    monkeypatch.setattr(build, "MAX_LEFT", 0)
+    monkeypatch.setattr(build, "convert", only_int8_is_spoilt)
+    package = build_package(network, draft, evidence, ["int8.cpu", "fp16"], tmp_path / "rosette")
+    assert set(package.manifest.models) == {"fp16"}
+    assert not (package.path / "model.int8.cpu.onnx").exists()
+    assert "**There is no int8.cpu**: model.int8.cpu.onnx: " in (package.path / "MODEL_CARD.md").read_text("utf-8")
+    with pytest.raises(ParityRefused):
+        build_package(network, draft, evidence, ["int8.cpu"], tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
 
 
 @pytest.mark.parametrize(
@@ -131,9 +248,13 @@ def test_a_spoilt_file_is_refused_and_the_old_package_stays(
         ("leaf_count_mae", 0.50, 0.61, False),
         ("plant_count_mae", 0.00, 0.20, False),
         ("mean_iou", 0.900, float("nan"), False),
+        ("area_relative_error", 0.05, 0.059, True),
+        ("area_relative_error", 0.05, 0.061, False),
     ],
 )
-def test_the_gate_admits_half_a_point_of_iou_and_a_tenth_of_a_count(metric, reference, candidate, admitted) -> None:
+def test_the_gate_admits_half_a_point_of_iou_a_tenth_of_a_count_and_a_hundredth_of_the_area(
+    metric, reference, candidate, admitted
+) -> None:
     base = {"mean_iou": 0.9, "leaf_count_mae": 0.5, "plant_count_mae": 0.0}
     parity = Parity(base | {metric: reference}, base | {metric: candidate})
     if admitted:
@@ -141,6 +262,13 @@ def test_the_gate_admits_half_a_point_of_iou_and_a_tenth_of_a_count(metric, refe
     else:
         with pytest.raises(ParityRefused, match=metric):
             parity.check("model.onnx")
+
+
+def test_a_file_that_does_not_measure_what_the_network_does_is_refused() -> None:
+    with pytest.raises(ParityRefused, match="leaf_count_mae is nan"):
+        Parity({"leaf_count_mae": 0.5}, {}).check("model.onnx")
+    with pytest.raises(ParityRefused, match="nothing that could be measured"):
+        Parity({"symmetric_best_dice": 0.5}, {"symmetric_best_dice": 0.5}).check("model.onnx")
 
 
 def test_a_network_agrees_with_itself(network: Network, draft: Manifest, evidence: Evidence) -> None:

@@ -1,0 +1,1 @@
+"""Canopy's speed beside what people use today; see ``__main__``."""
