@@ -23,6 +23,7 @@ from export.card import Story, model_card
 from export.compat import OLDEST_TARGET, check, check_versions
 from export.golden import write_golden
 from export.half import to_fp16
+from export.heads import with_one_head
 from export.parity import Parity, ParityRefused, compare
 from export.quantize import Target, to_int8
 from export.sensitivity import LayerCost, sensitivity
@@ -148,7 +149,7 @@ class _Forge:
             except ParityRefused:
                 if not precision.startswith("int8") or len(left) == MAX_LEFT:
                     raise
-                worst = worst or sensitivity(self.graph, self.fitted, _target(precision))
+                worst = worst or sensitivity(with_one_head(self.graph, self.fitted), self.fitted, _target(precision))
                 left.append(worst[len(left)])
             else:
                 if left:
@@ -173,7 +174,7 @@ def convert(
     if precision == "fp16":
         return to_fp16(graph)
     if precision.startswith("int8"):
-        return to_int8(graph, fitted, _target(precision), leave=left)
+        return to_int8(with_one_head(graph, fitted), fitted, _target(precision), leave=left)
     return graph
 
 

@@ -14,6 +14,7 @@ from edge.contract.manifest import Precision
 from edge.contract.message import Digest
 from edge.preprocess import fit
 from export.compat import OLDEST_TARGET, Incompatible, check, check_versions, read_graph
+from export.heads import with_one_head
 from export.package import content_digest, convert
 from export.sensitivity import PICTURES, LayerCost, answers, moved, sensitivity
 from export.to_onnx import with_border, without_border
@@ -61,12 +62,13 @@ def requantize(
         Incompatible: ``path`` is no float graph behind the contract's input, or what came of it would not be built.
     """
     graph, height_px, width_px = without_border(read_graph(path))
-    unknown = sorted({*leave} - {node.name for node in graph.graph.node if node.op_type == "Conv"})
+    fitted = [fit(picture, height_px, width_px)[0] for picture in pictures]
+    quantizable = with_one_head(graph, fitted)
+    unknown = sorted({*leave} - {node.name for node in quantizable.graph.node if node.op_type == "Conv"})
     if unknown:
         raise Incompatible(
             f"{path} has no convolution {', '.join(unknown)} that could stay in float; --layers lists all"
         )
-    fitted = [fit(picture, height_px, width_px)[0] for picture in pictures]
     shown = fitted[:PICTURES]
     exact, files = answers(graph, shown), []
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +81,7 @@ def requantize(
         content = model.SerializeToString()
         (folder / name).write_bytes(content)
         files.append(Quantized(precision, _digest(content), len(content), moved(exact, answers(inner, shown))))
-    costs = sensitivity(graph, fitted, "cpu") if layers else []
+    costs = sensitivity(quantizable, fitted, "cpu") if layers else []
     made = Requantized(_digest(path.read_bytes()), content_digest(fitted), len(fitted), list(leave), files, costs)
     (folder / REPORT_FILE).write_text(json.dumps(asdict(made), indent=1) + "\n", encoding="utf-8")
     return made

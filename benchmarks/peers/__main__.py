@@ -64,10 +64,10 @@ class Worker:
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self._process.args} ended early")
-        return dict(json.loads(line))
+        for line in self._process.stdout:
+            if line.startswith("{"):  # libraries have things to say while they are loaded
+                return dict(json.loads(line))
+        raise SystemExit(f"{self._process.args} ended early")
 
 
 def workers(package: Path, peers: Path) -> Iterator[Worker]:

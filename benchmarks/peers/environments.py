@@ -32,4 +32,8 @@ def environment(peers: Path) -> dict[str, str]:
     """One thread for everybody, settings of ultralytics apart from the user's, and no telemetry."""
     kept = {name: value for name, value in os.environ.items() if name not in HANDICAPS}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return kept | threads | {"YOLO_CONFIG_DIR": str(peers), "YOLO_OFFLINE": "true", "MPLBACKEND": "Agg"}
+    return (
+        kept
+        | threads
+        | {"YOLO_CONFIG_DIR": str(peers), "YOLO_OFFLINE": "true", "MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore"}
+    )

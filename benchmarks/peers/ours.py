@@ -94,7 +94,7 @@ def step_of(package: Path, frame: NDArray[np.uint8], folder: Path) -> Task:
     def step() -> float:
         records = observer.observe(Frame(frame, next(numbers), camera.name, utc_now(), monotonic_s()))
         outbox.append(records)
-        return float(sum(trait.value for record in records for trait in record.traits if trait.name == "plant_count"))
+        return float(sum(trait.value for record in records for trait in record.traits if trait.trait == "plant_count"))
 
     return step
 

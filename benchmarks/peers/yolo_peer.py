@@ -4,19 +4,24 @@ python yolo_peer.py export FOLDER            writes yolo11n-seg.onnx with ultral
 python yolo_peer.py serve ONNX FRAME_PNG     predict() and contours, on one thread as everybody here
 """
 
-import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import onnxruntime
 import torch
+import torchvision  # ultralytics takes its NMS, which is faster than its own, only if it is there already
+import ultralytics
 from ultralytics import YOLO
+from ultralytics.data.augment import LetterBox
 from worker import serve
 
 SIZE_PX = 512
-OBJECTS = 10
+OBJECTS = 30
+"""Fewer than the leaves in the frame, which is what a network that segments instances would be asked for."""
 CANDIDATES = 20 * OBJECTS
 
 
@@ -28,11 +33,19 @@ def export(folder: Path) -> None:
 
 
 def confidence_of_the_best(path: Path, frame: np.ndarray) -> float:
-    """A score that so many boxes reach as a trained network gives for ten objects: chance gives scores of its own."""
-    image = cv2.resize(frame, (SIZE_PX, SIZE_PX))[None, :, :, ::-1].transpose(0, 3, 1, 2)
+    """A score that so many boxes reach as a trained network gives for its objects: chance gives scores of its own."""
+    image = LetterBox((SIZE_PX, SIZE_PX))(image=frame)[None, :, :, ::-1].transpose(0, 3, 1, 2)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     boxes = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(image, np.float32) / 255})[0][0]
     return float(np.sort(boxes[4:-32].max(0))[-CANDIDATES])
+
+
+def one_threaded(session_of: Callable[..., onnxruntime.InferenceSession]) -> Callable[..., Any]:
+    """ONNX Runtime as the others here use it; ultralytics has no setting for that."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return lambda weight, _=None, **given: session_of(weight, options, **given)
 
 
 def main() -> None:
@@ -43,10 +56,7 @@ def main() -> None:
     confidence = confidence_of_the_best(path, frame)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    onnxruntime.InferenceSession = functools.partial(onnxruntime.InferenceSession, sess_options=options)
+    onnxruntime.InferenceSession = one_threaded(onnxruntime.InferenceSession)
     model = YOLO(str(path), task="segment")
 
     def predict(least: float) -> int:
@@ -57,8 +67,9 @@ def main() -> None:
     predict(confidence)
     serve(
         {"yolo predict": lambda: predict(confidence), "yolo predict nothing": lambda: predict(0.99)},
-        ultralytics=__import__("ultralytics").__version__,
+        ultralytics=ultralytics.__version__,
         torch=torch.__version__,
+        torchvision=torchvision.__version__,
     )
 
 

@@ -16,6 +16,7 @@ from edge.errors import BuildFailed
 from export.compat import TARGETS, Incompatible, _read_table, check, read_graph, troubles
 from export.dla import leaves_dla
 from export.half import to_fp16
+from export.heads import with_one_head
 from export.quantize import to_int8
 from export.to_onnx import to_float_graph, with_border
 from tests.sim.painted import ROSETTE, TINY, painted_pool
@@ -34,7 +35,7 @@ def graphs() -> dict[str, onnx.ModelProto]:
     plain = to_float_graph(Network(ROSETTE.model, TINY).eval(), SIZE_PX, SIZE_PX, TOP_K)
     pictures = painted_pool(4, SIZE_PX).pixels[:, None]
     made = {"fp32": plain, "fp16": to_fp16(plain)}
-    made |= {f"int8.{target}": to_int8(plain, pictures, target) for target in ("trt", "cpu")}
+    made |= {f"int8.{target}": to_int8(with_one_head(plain, pictures), pictures, target) for target in ("trt", "cpu")}
     return {kind: with_border(graph) for kind, graph in made.items()}
 
 

@@ -8,12 +8,14 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from edge.backends import graph_inputs, graph_outputs
 from edge.contract.manifest import Manifest
 from export.half import to_fp16
+from export.heads import MERGED, with_one_head
 from export.quantize import to_int8
+from export.sensitivity import answers
 from export.stem import gathered_kernel
 from export.to_onnx import IR_VERSION, OPSET, to_float_graph, with_border
 from tests.sim.painted import ROSETTE, TINY, painted_pool
@@ -50,7 +52,8 @@ def images() -> np.ndarray:
 def graphs(network: Network, images: np.ndarray) -> dict[str, onnx.ModelProto]:
     plain = to_float_graph(network, SIZE_PX, SIZE_PX, TOP_K)
     made = {"fp32": plain, "fp16": to_fp16(plain)}
-    made |= {"int8.cpu": to_int8(plain, images, "cpu"), "int8.trt": to_int8(plain, images, "trt")}
+    merged = with_one_head(plain, images)
+    made |= {"int8.cpu": to_int8(merged, images, "cpu"), "int8.trt": to_int8(merged, images, "trt")}
     return {kind: with_border(graph) for kind, graph in made.items()}
 
 
@@ -104,7 +107,28 @@ def test_no_convolution_of_the_int8_graph_runs_in_float(graphs, tmp_path: Path) 
     kinds = Counter(node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node)
     convolutions = sum(node.op_type == "Conv" for node in graphs["fp32"].graph.node)
     assert kinds["Conv"] == kinds["FusedConv"] == 0
-    assert kinds["QLinearConv"] == convolutions
+    assert kinds["QLinearConv"] == convolutions - 2  # three heads are one
+
+
+def test_merged_heads_are_the_same_in_float_and_fill_their_range(network: Network, images) -> None:
+    plain = to_float_graph(network, SIZE_PX, SIZE_PX, TOP_K)
+    merged = with_one_head(plain, images)
+    assert sum(node.name == MERGED for node in merged.graph.node) == 1
+    for ours, theirs in zip(answers(plain, images), answers(merged, images), strict=True):
+        np.testing.assert_array_equal(ours["classes"], theirs["classes"])
+        for name in ("centers", "offsets", "certainty"):
+            np.testing.assert_allclose(ours[name], theirs[name], atol=1e-4, err_msg=name)
+    merged.graph.output.append(helper.make_tensor_value_info("heads_unit", onnx.TensorProto.FLOAT, None))
+    opened = session(merged)
+    floats = [image.transpose(0, 3, 1, 2).astype(np.float32) / 255 for image in images]
+    units = np.concatenate([opened.run(["heads_unit"], {"picture": picture})[0] for picture in floats])
+    np.testing.assert_allclose(units.max((0, 2, 3)), 1, atol=1e-3)
+    np.testing.assert_allclose(units.min((0, 2, 3)), -1, atol=1e-3)
+
+
+def test_a_graph_with_a_single_head_stays_as_it_is(network: Network, images) -> None:
+    merged = with_one_head(to_float_graph(network, SIZE_PX, SIZE_PX, TOP_K), images)
+    assert with_one_head(merged, images).SerializeToString() == merged.SerializeToString()
 
 
 def test_the_camera_bytes_reach_the_first_int8_convolution_as_they_are(graphs) -> None:

@@ -74,7 +74,8 @@ def test_files_and_a_report_come_out(material: tuple[Path, Path], tmp_path: Path
     assert 0 < moved["fp16"] < moved["int8.cpu"] < 0.2
     costs = [layer["cost"] for layer in report["layers"]]
     assert costs == sorted(costs, reverse=True)
-    assert len(costs) == sum(node.op_type == "Conv" for node in onnx.load(material[0]).graph.node)
+    heads = 3  # which INT8 makes one
+    assert len(costs) == sum(node.op_type == "Conv" for node in onnx.load(material[0]).graph.node) - heads + 1
 
 
 def test_a_layer_that_is_left_in_float_is_not_quantised(material: tuple[Path, Path], tmp_path: Path) -> None:
