@@ -19,21 +19,22 @@ FOLDER = "golden"
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A picture, uint8 [h, w, 3] BGR, and the classes and centers that belong to it."""
+    """A picture, uint8 [h, w, 3] BGR, the classes and centers that belong to it, and how far others may lie off."""
 
     name: str
     picture: NDArray[np.uint8]
     classes: NDArray[np.uint8]
     centers: NDArray[np.float32]
+    tolerances: Tolerances
 
-    def agrees(self, found: Inference, tolerances: Tolerances) -> bool:
+    def agrees(self, found: Inference) -> bool:
         """Whether a model gave the same, up to rounding."""
         if found.classes.shape != self.classes.shape:
             return False
         equal = float(np.mean(found.classes == self.classes))
         expected, given = float(self.centers[:, 2].sum()), float(found.centers[:, 2].sum())
-        close = abs(given - expected) <= tolerances.most_score_change * max(expected, 1.0)
-        return equal >= tolerances.least_equal_classes and close
+        close = abs(given - expected) <= self.tolerances.most_score_change * max(expected, 1.0)
+        return equal >= self.tolerances.least_equal_classes and close
 
 
 def read_golden(package: ModelPackage) -> Iterator[Golden]:
@@ -44,10 +45,10 @@ def read_golden(package: ModelPackage) -> Iterator[Golden]:
     """
     for name in sorted(package.manifest.files):
         if name.startswith(f"{FOLDER}/") and name.endswith(".png"):
-            yield _read(name, package.path / name)
+            yield _read(name, package.path / name, package.manifest.tolerances)
 
 
-def _read(name: str, path: Path) -> Golden:
+def _read(name: str, path: Path, tolerances: Tolerances) -> Golden:
     try:
         picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as given:
@@ -56,4 +57,4 @@ def _read(name: str, path: Path) -> Golden:
         raise PackageInvalid(f"the golden frame {path} cannot be read: {error}; {MEND}") from error
     if picture is None or classes.ndim != 2 or centers.ndim != 2 or centers.shape[1] != 4:
         raise PackageInvalid(f"the golden frame {path} is no picture with classes and centers; {MEND}")
-    return Golden(name, np.asarray(picture, np.uint8), classes, centers)
+    return Golden(name, np.asarray(picture, np.uint8), classes, centers, tolerances)

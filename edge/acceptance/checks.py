@@ -34,7 +34,7 @@ def golden_check(backend: Backend, manifest: Manifest, golden: Sequence[Golden])
     wrong = [
         each.name
         for each in golden
-        if not each.agrees(backend.infer(fit(each.picture, size.height_px, size.width_px)[0]), manifest.tolerances)
+        if not each.agrees(backend.infer(fit(each.picture, size.height_px, size.width_px)[0]))
     ]
     if not golden:
         return Check(name="golden frames", passed=False, found="the package has none; build it again")

@@ -87,7 +87,7 @@ class Subject:
             with_plants += self._shows_plants(golden)
             size = self._model.manifest.input
             found = self._model.backend.infer(fit(golden.picture, size.height_px, size.width_px)[0])
-            if not golden.agrees(found, self._model.manifest.tolerances):
+            if not golden.agrees(found):
                 apart.append(golden.name)
         return {"frames": frames, "with_plants": with_plants, "apart": apart}, ()
 

@@ -107,17 +107,13 @@ def test_the_golden_frames_come_out_again(package: ModelPackage, precision) -> N
     frames = list(read_golden(package))
     assert len(frames) == 2
     for golden in frames:
-        assert golden.agrees(
-            backend.infer(fit_picture(golden.picture, SIZE_PX, SIZE_PX)[0]), package.manifest.tolerances
-        )
+        assert golden.agrees(backend.infer(fit_picture(golden.picture, SIZE_PX, SIZE_PX)[0]))
 
 
 def test_a_golden_frame_tells_another_picture_apart(package: ModelPackage) -> None:
     backend = open_precision(package, "int8.cpu")
     first, second = read_golden(package)
-    assert not first.agrees(
-        backend.infer(fit_picture(second.picture, SIZE_PX, SIZE_PX)[0]), package.manifest.tolerances
-    )
+    assert not first.agrees(backend.infer(fit_picture(second.picture, SIZE_PX, SIZE_PX)[0]))
 
 
 Spoil = Callable[[np.ndarray], np.ndarray]
