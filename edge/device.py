@@ -30,6 +30,7 @@ from edge.status import CameraStatus, Status, write_status
 from edge.update.boot import note_start, run_active
 from edge.update.ledger import Ledger
 from edge.update.probation import Reading
+from edge.update.report import in_words
 from edge.update.request import is_held
 from edge.update.slotstore import SlotStore
 from edge.update.updater import Updater
@@ -255,6 +256,7 @@ class Device:
             site=self._settings.site,
             device=self._settings.device,
             model=str(loaded) if loaded else "",
+            update=in_words(self._ledger.reported),
             connected=self._publisher.connected if self._publisher else None,
             cameras={camera.name: _status_of(camera) for camera in self._cameras},
             health=self._health(),

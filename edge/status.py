@@ -29,6 +29,7 @@ class Status(Wire):
     site: str
     device: str
     model: str
+    update: str = Field("", description="what is under way with another model, or why it was refused")
     connected: bool | None = Field(description="whether the broker is reached; None if there is none")
     cameras: dict[str, CameraStatus]
     health: Health

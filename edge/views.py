@@ -37,6 +37,8 @@ def status_view(status: Status, budget_bytes: int, *, running: bool) -> Renderab
     facts.add_row("device", f"{status.site}/{status.device}")
     facts.add_row("daemon", _presence(status, now, running=running))
     facts.add_row("model", status.model or Text("none usable; see the log", "red"))
+    if status.update:
+        facts.add_row("update", status.update)
     facts.add_row("broker", BROKER[status.connected])
     health = status.health
     waiting = health.last_seq - health.watermark

@@ -1,5 +1,6 @@
 """How this device reaches its update repository: over HTTP, or in a folder that somebody brought."""
 
+import logging
 from pathlib import Path
 
 from edge.contract.control import Wanted
@@ -21,6 +22,7 @@ def open_client(settings: UpdateSettings, state_dir: Path, folder: str = "") -> 
         ConfigError: the root metadata that the configuration names cannot be read.
         UpdateError: there is no repository to ask.
     """
+    logging.getLogger("tuf").setLevel(logging.WARNING)  # it tells of every key that has not signed, though enough have
     return UpdateClient(
         state_dir / CACHE,
         _source(settings, folder),

@@ -91,8 +91,8 @@ class Ledger:
             carry_out()
         finally:
             self._progress = Progress()
-            self._tell(before.update, slots.update)
             self.refresh()
+            self._tell(before, slots)
 
     def say(self, share: float | None = None, reason: str = "", progress: Progress | None = None) -> None:
         """Say how far a step is, or what it waits for; not more often than is worth a message."""
@@ -123,16 +123,26 @@ class Ledger:
     def _report(self) -> Reported:
         return report(self._slots, self._hardware, self._factory(), self._progress, held=self._held())
 
-    def _tell(self, before: Update | None, after: Update | None) -> None:
-        if after is None or after.phase not in KINDS:
-            return
-        if before and (before.phase, before.begun) == (after.phase, after.begun):
-            return
-        kind, what = KINDS[after.phase]
-        why = f": {after.reason}" if after.reason else ""
-        detail: Detail = {
-            "version": after.model.version,
-            "model": after.model.digest,
-            "rollout": after.order.wanted.rollout if after.order.wanted else None,
-        }
-        self._record(kind, None, f"{after.model.name} {after.model.version} {what}{why}", detail)
+    def _tell(self, before: Slots, after: Slots) -> None:
+        """An event for a new phase, or for a model that measures again without one."""
+        old, update = before.update, after.update
+        if update and update.phase in KINDS and not (old and (old.phase, old.begun) == (update.phase, update.begun)):
+            kind, what = KINDS[update.phase]
+            self._record(kind, None, f"{_name(update.model)} {what}{_because(update)}", _detail(update.model, update))
+        elif before.active is not after.active and (model := self.active):
+            self._record(
+                EventKind.MODEL_ROLLED_BACK, None, f"{_name(model)} measures again, as was asked for", _detail(model)
+            )
+
+
+def _name(model: ModelRef) -> str:
+    return f"{model.name} {model.version}"
+
+
+def _because(update: Update) -> str:
+    return f": {update.reason}" if update.reason else ""
+
+
+def _detail(model: ModelRef, update: Update | None = None) -> Detail:
+    wanted = update.order.wanted if update else None
+    return {"version": model.version, "model": model.digest, "rollout": wanted.rollout if wanted else None}

@@ -40,6 +40,15 @@ def report(slots: Slots, hardware: str, factory: ModelRef | None, progress: Prog
     return told.model_copy(update=_standing(slots, told))
 
 
+def in_words(reported: Reported) -> str:
+    """What is worth a technician's attention; nothing where all is as it is wanted."""
+    held = "held" if reported.held else ""
+    if reported.wanted is None or reported.phase in {None, Phase.CONFIRMED}:
+        return held
+    name = f"{reported.wanted.name} {reported.wanted.version} {reported.phase.value.replace('_', ' ')}"
+    return ", ".join(part for part in (name, reported.reason, held) if part)
+
+
 def _standing(slots: Slots, told: Reported) -> dict[str, object]:
     """The phase, and with an end its reason."""
     update, wanted = slots.update, told.wanted
@@ -56,7 +65,7 @@ def _standing(slots: Slots, told: Reported) -> dict[str, object]:
 def _failure(failed: Failed | None, tried: Update | None) -> dict[str, object]:
     """How the wanted model failed, if it did: for good, or until the next attempt."""
     if failed:
-        reason = f"failed {failed.attempts} times, and is not tried again by itself: {failed.reason}"
+        reason = f"not tried again until somebody asks for that: {failed.reason}"
         return {"phase": tried.phase if tried else Phase.REFUSED, "failure": failed.failure, "reason": reason}
     if tried is None:
         return {"phase": Phase.IDLE}

@@ -71,15 +71,12 @@ def pending(state_dir: Path) -> bool:
 
 
 def refuse(state_dir: Path, reason: str) -> None:
-    """Leave word why the last wish cannot be granted; an empty reason takes back what was left before."""
+    """Leave word why the last wish cannot be granted; the next wish takes it away."""
     path = state_dir / FOLDER / REFUSAL_FILE
     try:
-        if reason:
-            write_whole(path, reason.encode())
-        else:
-            path.unlink(missing_ok=True)
+        write_whole(path, reason.encode())
     except OSError as error:
-        log.warning("cannot change %s: %s", path, error)
+        log.warning("cannot write %s: %s", path, error)
 
 
 def refusal(state_dir: Path) -> str:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -59,7 +59,8 @@ class Trial:
         self._within_s, self._most_bytes = answer_within_s, memory_bytes + ROOM_BYTES
         self._first: dict[str, Any] = {"package": str(package), "inference": inference.model_dump(mode="json")}
         self._ended_because = ""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CANOPY_")}
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "edge.update.trial_process"],
             stdin=subprocess.PIPE,
@@ -72,8 +73,8 @@ class Trial:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+            with suppress(OSError):  # what was not yet sent has nobody to go to
+                cast("BinaryIO", pipe).close()
 
     def load(self) -> str:
         """Load the graph and run it once; what runs it.

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from edge.clock import monotonic_s, read_clock
-from edge.contract.control import Desired, Failure, ModelRef, Phase, Reported, Wanted, numbers
-from edge.contract.records import Clock
+from edge.contract.control import Desired, Failure, ModelRef, Phase, Reported, Wanted
 from edge.errors import (
     CanopyError,
     ModelError,
@@ -28,13 +27,17 @@ from edge.package import peek
 from edge.settings import DeviceSettings, UpdateSettings
 from edge.sights import Sights
 from edge.update.ledger import Closed, Ledger
+from edge.update.orders import due, is_late, is_older, obey
 from edge.update.probation import Reading
 from edge.update.request import Request, is_held, refuse, take
-from edge.update.slots import Order, Slot, Slots, Update
+from edge.update.slots import Order, Slot, Update
 from edge.update.slotstore import SlotStore
 from edge.update.steps import Steps
 
 LOOK_EVERY_S = 0.5
+TROUBLE_S = 30.0
+"""How long to leave everything alone when the disk takes nothing, or a defect has shown."""
+
 NICENESS = 10
 
 log = logging.getLogger(__name__)
@@ -126,10 +129,10 @@ class Updater:
                 continue
             except StoreError as error:
                 log.error("the update waits: %s", error)  # noqa: TRY400
-                self._wait(self._limits.retry_after_s)
+                self._stopping.wait(TROUBLE_S)
             except Exception:  # whatever it is, the device must go on and hear what is wanted of it next
                 log.exception("the update waits")
-                self._wait(self._limits.retry_after_s)
+                self._stopping.wait(TROUBLE_S)
 
     def _turn(self) -> None:
         """Take in what is wanted, then do one step."""
@@ -137,7 +140,7 @@ class Updater:
         self._heed()
         update = self._ledger.slots.busy
         if update is None:
-            self._begin_if_wanted()
+            self._begin_if_due()
             self._woken.wait(LOOK_EVERY_S)
             self._look()
             return
@@ -171,12 +174,7 @@ class Updater:
                 refuse(self._state_dir, str(error))
 
     def _order(self, order: Order) -> None:
-        """Go by ``order`` from now on; an update that it does not want any more is left, unless it measures already."""
-        slots, update = self._ledger.slots.ordered(order), self._ledger.slots.busy
-        if order.back:
-            slots = self._gone_back(slots, order.wanted)
-        elif update and update.phase is not Phase.ACTIVE and (not order.wanted or update.model != order.wanted.model):
-            slots = slots.abandoned()
+        slots = obey(self._ledger.slots, order, peek(self._store.path(Slot.FACTORY)))
         self._retry_at_s = 0.0
         if slots.active is self._ledger.slots.active:
             self._ledger.turn(slots)
@@ -184,18 +182,9 @@ class Updater:
             log.info("going back to slot %s", slots.active.value)
             self._ledger.turn(slots, self._steps.run_active)
 
-    def _gone_back(self, slots: Slots, wanted: Wanted | None) -> Slots:
-        """Back to the model before, or to the one that is named: from the slot that holds it, else as an update."""
-        if wanted is None:
-            return slots.gone_back()
-        holds = {slot: slots.ref(slot, self._factory()) for slot in Slot}
-        there = [slot for slot, ref in holds.items() if ref and ref.digest == wanted.model.digest]
-        if slots.active in there or not there:
-            return slots.abandoned() if slots.busy and slots.busy.phase is not Phase.ACTIVE else slots
-        return slots.gone_back(there[0])
-
     def _grant(self, request: Request) -> None:
-        refuse(self._state_dir, "")
+        if request.what != "roll_back" and self._is_held():
+            raise UpdateError("updates are held on this device; release them first: canopy update hold --release")
         revision = self._ledger.slots.order.revision if self._ledger.slots.order else 0
         if request.what == "roll_back":
             self._order(Order(revision=revision, back=True, asked_at=request.at))
@@ -228,35 +217,23 @@ class Updater:
         order = Order(revision=revision, wanted=wanted, asked_at=request.at)
         self._ledger.turn(slots.ordered(order).begun(order, model, read_clock(), held_in=slot))
 
-    def _begin_if_wanted(self) -> None:
-        slots = self._ledger.slots
-        order, wanted = slots.order, slots.order.wanted if slots.order else None
-        if order is None or wanted is None or not self._is_due(slots, order, wanted):
+    def _begin_if_due(self) -> None:
+        slots, active = self._ledger.slots, self._ledger.active
+        order = due(slots, active)
+        if order is None or order.wanted is None or self._is_held() or monotonic_s() < self._retry_at_s:
             return
-        begun = slots.begun(order, wanted.model, read_clock())
-        active = self._ledger.active
-        if active and not order.back and _is_older(wanted.model, active):
-            reason = f"{wanted.model.version} is older than {active.version}, which runs; to go back, ask for that"
+        model = order.wanted.model
+        begun = slots.begun(order, model, read_clock())
+        if active and not order.back and is_older(model, active):
+            reason = f"{model.version} is older than {active.version}, which runs; to go back, ask for that"
             self._ledger.turn(begun.refused(Failure.REJECTED, reason, final=True))
         else:
-            log.info("updating to %s %s", wanted.model.name, wanted.model.version)
+            log.info("updating to %s %s", model.name, model.version)
             self._ledger.turn(begun)
-
-    def _is_due(self, slots: Slots, order: Order, wanted: Wanted) -> bool:
-        """Whether an attempt is to be made now.
-
-        What was rolled back is not tried again for the same order: it has measured, and it has measured badly.
-        """
-        active = self._ledger.active
-        if (active and active.digest == wanted.model.digest) or slots.refuses(wanted.model.digest):
-            return False
-        if slots.update and slots.update.phase is Phase.ROLLED_BACK and slots.update.order == order:
-            return False
-        return not self._is_held() and monotonic_s() >= self._retry_at_s
 
     def _give_up_if_late(self, update: Update) -> None:
         wanted = update.order.wanted
-        if wanted is None or not _is_late(update, read_clock()):
+        if wanted is None or not is_late(update, read_clock()):
             return
         reason = f"not done within {wanted.give_up_after_s:.0f} s, which the fleet allows; it was {update.phase.value}"
         if update.phase is Phase.ACTIVE:
@@ -291,7 +268,7 @@ class Updater:
             self._woken.wait(min(LOOK_EVERY_S, max(0.0, until_s - time.monotonic())))
             self._look()
             update = self._ledger.slots.busy
-            if self._stopping.is_set() or self._heard or self._asked or (update and _is_late(update, read_clock())):
+            if self._stopping.is_set() or self._heard or self._asked or (update and is_late(update, read_clock())):
                 raise Interrupted
             if time.monotonic() >= until_s:
                 return
@@ -305,31 +282,11 @@ class Updater:
                 self._asked = asked
             self._woken.set()
 
-    def _wait(self, duration_s: float) -> None:
-        self._stopping.wait(duration_s)
-
     def _is_held(self) -> bool:
         return is_held(self._state_dir)
-
-    def _factory(self) -> ModelRef | None:
-        return peek(self._store.path(Slot.FACTORY))
 
     def _active(self) -> ModelRef:
         active = self._ledger.active
         if active is None:
             raise UpdateError("no model runs, so it is not known which is to be updated; see canopy model list")
         return active
-
-
-def _is_older(model: ModelRef, than: ModelRef) -> bool:
-    return model.name == than.name and numbers(model.version) < numbers(than.version)
-
-
-def _is_late(update: Update, now: Clock) -> bool:
-    """Whether the fleet's patience has ended. Over a reboot the wall clock tells, if it was right and is."""
-    wanted, begun = update.order.wanted, update.begun
-    if wanted is None:
-        return False
-    if begun.boot_id == now.boot_id:
-        return now.monotonic_s - begun.monotonic_s >= wanted.give_up_after_s
-    return begun.clock_ok and now.clock_ok and (now.at - begun.at).total_seconds() >= wanted.give_up_after_s

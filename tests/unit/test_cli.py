@@ -196,8 +196,8 @@ def status(state: Path) -> Status:
     )
     cameras = {"top": CameraStatus(connected=True), "door": CameraStatus(connected=False, error="does not open")}
     found = Status(
-        pid=1, started_at=utc_now(), site="gh", device="cam", model="green 1.0.0", connected=False, cameras=cameras,
-        health=health, peak_rss_bytes=150_000_000,
+        pid=1, started_at=utc_now(), site="gh", device="cam", model="green 1.0.0", update="green 1.1.0 shadow",
+        connected=False, cameras=cameras, health=health, peak_rss_bytes=150_000_000,
     )  # fmt: skip
     state.mkdir(exist_ok=True)
     write_status(state, found)
@@ -211,7 +211,14 @@ def test_status_tells_how_a_running_daemon_does(config):
         shown = canopy("status", "--config", config)
         document = json.loads(canopy("status", "--config", config, "--json").stdout)
     assert shown.exit_code == 0
-    for text in ("runs as pid 1", "50 wait", "not connected", "does not open", "cpu-thermal 51 °C"):
+    for text in (
+        "runs as pid 1",
+        "green 1.1.0 shadow",
+        "50 wait",
+        "not connected",
+        "does not open",
+        "cpu-thermal 51 °C",
+    ):
         assert text in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 80
     assert document["running"] is True

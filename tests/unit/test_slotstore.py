@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.clock import read_clock
@@ -91,6 +91,7 @@ def test_without_any_package_the_daemon_says_why(store, tmp_path):
         booted(store, tmp_path)
 
 
+@settings(deadline=None, max_examples=30)
 @given(damage=st.binary(max_size=200))
 def test_a_damaged_file_is_put_aside_by_the_daemon_and_left_alone_by_everybody_else(tmp_path_factory, damage):
     store = SlotStore(tmp_path_factory.mktemp("state"), Path("factory"))

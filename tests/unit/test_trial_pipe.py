@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import InferenceFailed
@@ -24,6 +24,7 @@ def test_a_message_comes_out_as_it_went_in():
     assert arrays[1].shape == (0, 4, 3)
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=300))
 def test_nonsense_is_a_typed_error(content):
     with pytest.raises((EOFError, InferenceFailed)):
