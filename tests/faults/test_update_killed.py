@@ -146,7 +146,10 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
         yield Victim(tmp_path, releases, factory, url)
 
 
-@pytest.mark.parametrize("kills", [12, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
+LONG = [pytest.mark.slow, pytest.mark.timeout(2400)]
+
+
+@pytest.mark.parametrize("kills", [pytest.param(12, marks=pytest.mark.timeout(300)), pytest.param(200, marks=LONG)])
 def test_a_device_killed_in_every_phase_always_has_a_slot_that_runs(victim: Victim, kills: int) -> None:
     rng, phases = random.Random(4), cycle((*LASTS_S, None))
     while sum(victim.kills.values()) < kills or any(victim.kills[phase] < kills // 12 for phase in LASTS_S):
