@@ -90,7 +90,7 @@ class Ledger:
         try:
             carry_out()
         finally:
-            self._progress = Progress()
+            self._progress = Progress(shadow=self._progress.shadow if _same(before.update, slots.update) else None)
             self.refresh()
             self._tell(before, slots)
 
@@ -126,13 +126,18 @@ class Ledger:
     def _tell(self, before: Slots, after: Slots) -> None:
         """An event for a new phase, or for a model that measures again without one."""
         old, update = before.update, after.update
-        if update and update.phase in KINDS and not (old and (old.phase, old.begun) == (update.phase, update.begun)):
+        if update and update.phase in KINDS and not (old and _same(old, update) and old.phase is update.phase):
             kind, what = KINDS[update.phase]
             self._record(kind, None, f"{_name(update.model)} {what}{_because(update)}", _detail(update.model, update))
         elif before.active is not after.active and (model := self.active):
             self._record(
                 EventKind.MODEL_ROLLED_BACK, None, f"{_name(model)} measures again, as was asked for", _detail(model)
             )
+
+
+def _same(first: Update | None, second: Update | None) -> bool:
+    """Whether both are one attempt."""
+    return first is not None and second is not None and first.begun == second.begun
 
 
 def _name(model: ModelRef) -> str:

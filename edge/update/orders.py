@@ -9,6 +9,7 @@ def obey(slots: Slots, order: Order, factory: ModelRef | None) -> Slots:
     """Go by ``order`` from now on: back at once if it says so; forward is begun when it is due.
 
     An update that is not wanted any more is left, unless it measures already: then its probation is seen to its end.
+    One that is still wanted goes on, from where it comes already, with the new order's window and patience.
 
     Args:
         slots: as they are.
@@ -19,9 +20,9 @@ def obey(slots: Slots, order: Order, factory: ModelRef | None) -> Slots:
     slots = slots.ordered(order)
     if order.back:
         return _gone_back(slots, wanted.model if wanted else None, factory)
-    if update and update.phase is not Phase.ACTIVE and (wanted is None or update.model != wanted.model):
-        return slots.abandoned()
-    return slots
+    if update and wanted and update.model == wanted.model:
+        return slots.goes_on(order)
+    return slots.abandoned() if update and update.phase is not Phase.ACTIVE else slots
 
 
 def _gone_back(slots: Slots, model: ModelRef | None, factory: ModelRef | None) -> Slots:
@@ -50,7 +51,7 @@ def due(slots: Slots, active: ModelRef | None) -> Order | None:
     digest = order.wanted.model.digest
     if (active and active.digest == digest) or slots.refuses(digest):
         return None
-    return None if update and update.phase is Phase.ROLLED_BACK and update.order == order else order
+    return None if update and update.phase is Phase.ROLLED_BACK and update.order.is_same(order) else order
 
 
 def is_older(model: ModelRef, than: ModelRef) -> bool:

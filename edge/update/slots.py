@@ -62,6 +62,10 @@ class Order(Wire):
     back: bool = False
     asked_at: Instant | None = None
 
+    def is_same(self, other: "Order") -> bool:
+        """Whether both are one wish, said once."""
+        return (self.revision, self.asked_at) == (other.revision, other.asked_at)
+
 
 class Update(Wire):
     """One attempt, and how it ended.
@@ -205,6 +209,13 @@ class Slots(Message):
         if update is None or update.phase is Phase.ACTIVE:
             raise ValueError("nothing under way can be refused")
         return self._ended(update, Phase.REFUSED, failure, reason, MAX_ATTEMPTS if final else 1)
+
+    def goes_on(self, order: Order) -> "Slots":
+        """What is under way is what ``order`` wants, too."""
+        if self.busy is None:
+            raise ValueError("nothing is under way")
+        order = order.model_copy(update={"source": self.busy.order.source})
+        return self._with(update=self.busy.model_copy(update={"order": order}))
 
     def abandoned(self) -> "Slots":
         """The update is not wanted any more; that is nobody's failure."""

@@ -19,7 +19,14 @@ def test_another_order_leaves_what_does_not_measure_yet(phase):
     busy = come_to(phase, 2)
     assert obey(busy, order(3), FACTORY).busy is None
     assert obey(busy, Order(revision=3), FACTORY).busy is None
-    assert obey(busy, order(2).model_copy(update={"revision": 8}), FACTORY).busy == busy.busy, "the same model"
+
+
+@pytest.mark.parametrize("phase", STEPS)
+def test_the_same_model_goes_on_under_the_new_order(phase):
+    busy = come_to(phase, 2)
+    patient = order(2).model_copy(update={"revision": 8, "wanted": order(2).wanted.model_copy(update={"rollout": "r"})})
+    goes_on = obey(busy, patient, FACTORY).busy
+    assert (goes_on.phase, goes_on.begun, goes_on.order) == (phase, busy.busy.begun, patient)
 
 
 def test_another_order_lets_a_probation_come_to_its_end():

@@ -75,6 +75,8 @@ def test_an_update_comes_through_every_phase_and_success_is_told_after_it_is_con
     device.want(wanted, 1)
     told = device.wait_end(1)
     assert (told.phase, told.failure, told.active) == (Phase.CONFIRMED, None, wanted.model)
+    assert (told.shadow.model, told.shadow.pictures >= 3) == (wanted.model, True)
+    assert told.shadow.agreed == told.shadow.pictures == sum(told.shadow.class_bins)
     ways = [phase for phase in device.phases if phase not in {Phase.IDLE, Phase.STAGED, Phase.COMPILING}]
     assert ways == [Phase.DOWNLOADING, Phase.TESTING, Phase.SHADOW, Phase.ACTIVE, Phase.CONFIRMED]
     assert [kind for kind, _ in device.events] == [
