@@ -15,7 +15,7 @@ class Story:
         note: what only a person can say, such as what a model is meant for; Markdown.
         left: by precision, the layers that stay in float because the parity gate refused them.
         refused: by precision, why the gate refused the file.
-        times_ms: by precision, what a picture takes on one thread of ``machine``.
+        times_ms: by precision, what a picture takes of one core of ``machine``.
         machine: where that was.
     """
 
@@ -56,7 +56,7 @@ def _table(manifest: Manifest) -> str:
 
 
 def _files(manifest: Manifest, story: Story) -> str:
-    rows = [f"| file | bytes | ms on one thread, {story.machine} |", "|---|---:|---:|"]
+    rows = [f"| file | bytes | ms of one core, {story.machine} |", "|---|---:|---:|"]
     for precision, name in manifest.models.items():
         time = f"{story.times_ms[precision]:.1f}" if precision in story.times_ms else "for TensorRT"
         rows.append(f"| {name} | {manifest.files[name].length_bytes:,} | {time} |")

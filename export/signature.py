@@ -108,7 +108,10 @@ def check_signature(file: Path, public: Path) -> None:
     except InvalidSignature as error:
         raise SignatureInvalid(f"{signature} was not made with the key {public}; do not use {file.name}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise SignatureInvalid(f"{file} is not what {signature.name} vouches for: {error}; do not use it") from error
+        kind = str(error).partition(":")[0]  # what follows are digests as Python prints bytes
+        raise SignatureInvalid(
+            f"{file} is not what {signature.name} vouches for with the key {public} ({kind}); do not use it"
+        ) from error
 
 
 def _password() -> bytes | None:

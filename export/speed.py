@@ -20,9 +20,10 @@ FOR_CPUS: Final[tuple[Precision, ...]] = ("fp32", "fp16", "int8.cpu")
 
 
 def time_models(package: ModelPackage) -> dict[Precision, float]:
-    """Median milliseconds of each file that a CPU is meant to run, on one thread.
+    """Median milliseconds of one core that each file takes which a CPU is meant to run.
 
-    They run in turn, there and back, so that other work on the machine falls on all of them alike.
+    Time of the processor and not of the clock on the wall, which other work on the machine lengthens. They run in turn,
+    there and back, because that work empties the caches too.
     """
     backends = {name: open_precision(package, name) for name in FOR_CPUS if name in package.manifest.models}
     size = package.manifest.input
@@ -31,9 +32,9 @@ def time_models(package: ModelPackage) -> dict[Precision, float]:
     for turn in range(ROUNDS):
         order: Iterable[Precision] = backends if turn % 2 else reversed(list(backends))
         for name in order:
-            started_s = time.perf_counter()
+            started_s = time.process_time()
             backends[name].infer(image)
-            taken_ms[name].append((time.perf_counter() - started_s) * 1e3)
+            taken_ms[name].append((time.process_time() - started_s) * 1e3)
     return {name: statistics.median(times[WARM_UP:]) for name, times in taken_ms.items()}
 
 
