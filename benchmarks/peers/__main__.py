@@ -52,9 +52,7 @@ class Worker:
 
     def close(self) -> None:
         """End its input, and with it the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._process.communicate(timeout=30)
 
     def ask(self, task: str) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -67,6 +65,7 @@ class Worker:
         for line in self._process.stdout:
             if line.startswith("{"):  # libraries have things to say while they are loaded
                 return dict(json.loads(line))
+        self.close()
         raise SystemExit(f"{self._process.args} ended early")
 
 
