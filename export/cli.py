@@ -1,6 +1,7 @@
 """``canopy-export``: from a checkpoint to a model package.
 
-Exit codes: 0 done; 2 the checkpoint or the command line; 4 the package; 7 a file was refused by the parity gate.
+Exit codes: 0 done; 2 the checkpoint, a key or the command line; 3 a picture; 4 the package; 7 refused: by the parity
+gate, by a target's table, or by a signature.
 """
 
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ from training.args import DataSettings
 from training.checkpoint import load_network
 from training.evaluate import torch_look
 from training.pool import Examples
-from training.reference import read_pictures
+from training.reference import LEAST_PICTURES, read_pictures
 from training.report import measure
 from training.run import RECORD_FILE, RunRecord
 from training.spec import ModelSpec
@@ -134,7 +135,7 @@ def package(
     ] = None,
     size_px: SizePx = 512,
     top_k: TopK = 512,
-    calibration: Annotated[int, typer.Option(min=1, help="Pictures to calibrate INT8 on.")] = 64,
+    calibration: Annotated[int, typer.Option(min=LEAST_PICTURES, help="Pictures to calibrate INT8 on.")] = 64,
     held_back: HeldBack = 100,
     data: Data = None,
     note: Annotated[Path | None, typer.Option(help="Markdown to add to the model card.")] = None,

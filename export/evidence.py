@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from edge.contract.message import Digest
 from export.package import Evidence
 from training.args import DataSettings
-from training.datasets import open_dataset
+from training.datasets import DatasetInvalid, open_dataset
 from training.datasets.photographs import Photographs
 from training.datasets.split import split
 from training.labels import Labels
 from training.pool import Examples
+from training.reference import LEAST_PICTURES
 from training.spec import ModelSpec
 from training.synthetic import Scene, renderer_of
 
@@ -92,9 +93,14 @@ def photographed_evidence(data: Path, spec: ModelSpec, settings: DataSettings, c
     """Labelled photographs: those that training had to calibrate on, those that it held back to admit by.
 
     Raises:
-        DatasetInvalid: it cannot be read, or does not show what the model knows.
+        DatasetInvalid: it cannot be read, does not show what the model knows, or has too few pictures for a reference.
     """
     train, held_back = photographs(data, spec, settings)
+    if len(train) < LEAST_PICTURES:
+        raise DatasetInvalid(
+            f"{data} has {len(train)} pictures beside those held back, and a drift reference needs {LEAST_PICTURES}; "
+            "label some more, or leave --data out: rendered scenes then take their place"
+        )
     return Evidence(
         calibration=Pictures(train, calibration),
         held_back=held_back,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge.contract.manifest import Precision
 from edge.contract.message import Digest
+from edge.errors import ConfigError
 from edge.preprocess import fit
 from export.compat import OLDEST_TARGET, Incompatible, check, check_versions, read_graph
 from export.heads import with_one_head
@@ -59,10 +60,13 @@ def requantize(
     layer would cost alone.
 
     Raises:
+        ConfigError: there are no pictures.
         Incompatible: ``path`` is no float graph behind the contract's input, or what came of it would not be built.
     """
     graph, height_px, width_px = without_border(read_graph(path))
     fitted = [fit(picture, height_px, width_px)[0] for picture in pictures]
+    if not fitted:
+        raise ConfigError("there are no pictures to calibrate on; give JPEG or PNG files, or folders that hold some")
     quantizable = with_one_head(graph, fitted)
     unknown = sorted({*leave} - {node.name for node in quantizable.graph.node if node.op_type == "Conv"})
     if unknown:

@@ -25,7 +25,7 @@ from export.package import Evidence, build_package, content_digest, open_precisi
 from export.parity import Parity, ParityRefused
 from tests.sim.painted import painted_pool, painted_source, tiny_run
 from training.args import DataSettings
-from training.datasets import open_dataset
+from training.datasets import DatasetInvalid, open_dataset
 from training.datasets.split import split
 from training.evaluate import draft_manifest
 from training.loop import fit
@@ -161,13 +161,14 @@ def test_verify_refuses_a_spoilt_file_that_its_manifest_vouches_for(package: Mod
 
 @pytest.fixture
 def photographs(tmp_path: Path) -> Path:
-    """Labelled pictures as somebody has them on the disk."""
-    folder, pool = tmp_path / "photographs", painted_pool(20, SIZE_PX, seed=4)
+    """Labelled pictures as somebody has them on the disk; the last fifth are those that admitted the package."""
+    folder = tmp_path / "photographs"
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
-    for number, (pixels, instances) in enumerate(zip(pool.pixels, pool.instances[:, 1], strict=True)):
-        cv2.imwrite(str(folder / "images" / f"{number:02d}.png"), pixels)
-        cv2.imwrite(str(folder / "masks" / f"{number:02d}.png"), instances)
+    for part, pool in enumerate((painted_pool(64, SIZE_PX, seed=4), painted_pool(16, SIZE_PX, seed=3))):
+        for number, (pixels, instances) in enumerate(zip(pool.pixels, pool.instances[:, 1], strict=True)):
+            cv2.imwrite(str(folder / "images" / f"{part}-{number:02d}.png"), pixels)
+            cv2.imwrite(str(folder / "masks" / f"{part}-{number:02d}.png"), instances)
     return folder
 
 
@@ -191,11 +192,18 @@ def test_a_package_is_made_of_photographs_that_training_held_back_and_calibrated
     made = photographed_evidence(photographs, network.spec, DataSettings(), 64)
     train, held_back = split(open_dataset(photographs), DataSettings())
     assert (len(made.calibration), len(made.held_back)) == (len(train.pictures), len(held_back.pictures))
-    assert len(made.calibration) + len(made.held_back) == 20
+    assert (len(made.calibration), len(made.held_back)) == (64, 16)
     assert [picture.shape for picture in made.calibration[:2]] == [(SIZE_PX, SIZE_PX, 3)] * 2
-    enough = Evidence([*made.calibration, *made.calibration], made.held_back, made.golden)  # for a drift reference
-    package = build_package(network, draft, enough, ["int8.cpu"], tmp_path / "mine")
+    package = build_package(network, draft, made, ["int8.cpu"], tmp_path / "mine")
     assert package.manifest.metrics["int8.cpu"]["mean_iou"] > 0.9
+
+
+def test_too_few_photographs_are_refused_before_anything_is_built(network: Network, photographs: Path) -> None:
+    for path in sorted(photographs.rglob("*.png"))[:60]:
+        (photographs / "images" / path.name).unlink(missing_ok=True)
+        (photographs / "masks" / path.name).unlink(missing_ok=True)
+    with pytest.raises(DatasetInvalid, match="a drift reference needs 20"):
+        photographed_evidence(photographs, network.spec, DataSettings(), 64)
 
 
 def test_a_model_that_does_not_look_at_its_picture_is_told_apart(package: ModelPackage) -> None:

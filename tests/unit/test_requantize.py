@@ -116,6 +116,12 @@ def test_a_file_that_is_no_picture_is_refused(material: tuple[Path, Path], tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_without_pictures_is_refused(material: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, said = run("quantize", material[0], tmp_path / "empty", "--out", tmp_path / "out")
+    assert (code, "no pictures to calibrate on" in said) == (2, True)
+
+
 def test_two_gigabytes_are_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "huge.onnx").open("wb") as file:
         file.truncate(2**31 + 1)
