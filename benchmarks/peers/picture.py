@@ -56,15 +56,18 @@ def _row(y_px: int, label: str, time_ms: float, longest_ms: float, ours_ms: floa
     room_px = WIDTH_PX - LABEL_PX - 2 * VALUE_PX
     width_px = max(2.0, room_px * time_ms / longest_ms)
     ours = label.startswith("Canopy")
-    said = f"{time_ms:.1f}" if time_ms < 100 else f"{time_ms:.0f}"
-    times = "" if time_ms == ours_ms else f"{time_ms / ours_ms:.1f} x"
+    times = "" if time_ms == ours_ms else f"{_figure(time_ms / ours_ms)} x"
     corner = f"x='{LABEL_PX}' y='{y_px - BAR_PX + 5}' width='{width_px:.1f}' height='{BAR_PX}'"
     return [
         _text(0, y_px, label, weight=600 if ours else 400),
         f"<rect {corner} rx='3' fill='{GREEN if ours else GREY}'/>",
-        _text(LABEL_PX + width_px + 8, y_px, said, weight=600 if ours else 400),
+        _text(LABEL_PX + width_px + 8, y_px, _figure(time_ms), weight=600 if ours else 400),
         _text(WIDTH_PX - 4, y_px, times, end=True),
     ]
+
+
+def _figure(value: float) -> str:
+    return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def _text(
