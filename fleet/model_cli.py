@@ -115,7 +115,10 @@ def _print(found: dict[str, Any]) -> None:
         ("made", f"{lineage['created_at'][:16]}Z"),
         ("package", found["digest"]),
         ("hardware", ", ".join(found["hardware"] or []) or "any"),
-        *[("rollout", f"{one['id']}: {one['state']}, {one['confirmed']} confirmed") for one in found["rollouts"]],
+        *[
+            ("rollout", f"{one['id']}: {one['state'].replace('_', ' ')}, {one['confirmed']} confirmed")
+            for one in found["rollouts"]
+        ],
         ("runs on", _named(found["devices"])),
         ("readings", _readings(made)),
     ]
