@@ -14,9 +14,10 @@ from sqlalchemy import Connection, delete, select
 
 from edge.contract.control import ModelRef
 from fleet import audit, registry, schema, statements
+from fleet.advance import enrolled
 from fleet.errors import NotFound, NotPossible, PlanError
 from fleet.plan import Plan, Tag
-from fleet.rollout import GOING_ON, Arm, Rollout, State, enrolled
+from fleet.rollout import GOING_ON, Arm, Rollout, State
 from fleet.rollout_rows import read_facts, read_rollout, save_rollout
 
 _TAG: TypeAdapter[str] = TypeAdapter(Tag)

@@ -51,8 +51,13 @@ def find_suspicion(outcomes: Iterable[Outcome], *, alpha: float, min_failures: i
     members: dict[frozenset[int], list[str]] = defaultdict(list)
     for group in sorted({group for outcome in ended for group in outcome.groups}):
         members[frozenset(n for n, outcome in enumerate(ended) if group in outcome.groups)].append(group)
-    found = [_suspicion(ended, numbers, groups) for numbers, groups in members.items()]
-    serious = [one for one in found if one.failed >= min_failures and one.chance * len(members) <= alpha]
+    rate = sum(outcome.failed for outcome in ended) / max(1, len(ended))
+    found = [
+        _suspicion(ended, numbers, groups)
+        for numbers, groups in members.items()
+        if sum(ended[number].failed for number in numbers) >= max(min_failures, rate * len(numbers))
+    ]
+    serious = [one for one in found if one.chance * len(members) <= alpha]
     return min(serious, key=lambda one: one.chance, default=None)
 
 

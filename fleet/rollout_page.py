@@ -36,15 +36,15 @@ Document = dict[str, Any]
 
 def draw(connection: Connection, *, receiving: bool) -> str:
     """The page as HTML. ``receiving``: whether messages can arrive and are stored."""
-    found = rollout_views.list_rollouts(connection)
+    found = rollout_views.list_rollouts(connection, MAX_ROLLOUTS)
     return (
         environment()
         .get_template("rollouts.html")
         .render(
             now=datetime.now(timezone.utc),
             receiving=receiving,
-            rollouts=[_rollout(one) for one in found[:MAX_ROLLOUTS]],
-            more_rollouts=len(found) - MAX_ROLLOUTS,
+            rollouts=[_rollout(one) for one in found],
+            more_rollouts=rollout_views.count_rollouts(connection) - len(found),
             models=registry.list_models(connection)[:MAX_MODELS],
             words=WORDS,
         )

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from edge.contract.control import Phase, ShadowReport
 from fleet import schema
+from fleet.advance import going_back
 from fleet.errors import NotFound
+from fleet.judgement import executed, needed
 from fleet.plan import Selector, Wave
 from fleet.rollout import (
     ENDED,
@@ -20,12 +22,9 @@ from fleet.rollout import (
     Rollout,
     Standing,
     State,
-    executed,
-    going_back,
-    needed,
-    reachable,
 )
 from fleet.rollout_rows import read_facts, read_rollout
+from fleet.standing import reachable
 
 Document = dict[str, Any]
 
@@ -36,6 +35,11 @@ def list_rollouts(connection: Connection, limit: int = 100) -> list[Document]:
     names = connection.execute(select(table.c.id).order_by(table.c.created_at.desc()).limit(limit)).scalars().all()
     fleet = read_facts(connection) if names else {}
     return [_document(connection, name, fleet) for name in names]
+
+
+def count_rollouts(connection: Connection) -> int:
+    """How many there are."""
+    return connection.execute(select(func.count()).select_from(schema.rollouts)).scalar_one()
 
 
 def rollout(connection: Connection, rollout_id: str) -> Document:
@@ -76,6 +80,7 @@ def sentence(found: Rollout, fleet: Mapping[str, Facts], now: datetime) -> str:
     counts = Counter(one.standing for one in found.participants.values())
     kept, returning = counts[Standing.SUCCEEDED], going_back(found, fleet)
     back = f"{returning} devices are still to go back" if returning else "everybody told is back"
+    why = f" ({found.reason})" if found.reason else ""
     match found.state:
         case State.DONE:
             failed = f", {counts[Standing.FAILED]} failed" if counts[Standing.FAILED] else ""
@@ -83,9 +88,9 @@ def sentence(found: Rollout, fleet: Mapping[str, Facts], now: datetime) -> str:
         case State.HALTED:
             return f"{found.reason}; {back}" + (f", {kept} keep it" if kept and not returning else "")
         case State.ABORTED:
-            return f"aborted: {kept} devices keep it; {back}"
+            return f"aborted{why}: {kept} devices keep it; {back}"
         case State.ROLLED_BACK:
-            return f"rolled back: {back}"
+            return f"rolled back{why}: {back}"
         case _:
             return _waits_for(found, fleet, now)
 
@@ -94,7 +99,8 @@ def _waits_for(found: Rollout, fleet: Mapping[str, Facts], now: datetime) -> str
     wave, members = found.plan.waves[found.wave], found.members(found.wave)
     place = f"wave {found.wave + 1} of {len(found.plan.waves)}"
     if found.state is State.PAUSED:
-        return f"paused in {place}; canopy-fleet rollout resume {found.id} goes on"
+        why = f" ({found.reason})" if found.reason else ""
+        return f"paused in {place}{why}; canopy-fleet rollout resume {found.id} goes on"
     if found.soak_since is not None and found.wave + 1 < len(found.plan.waves):
         left_s = max(0.0, (found.soak_since + timedelta(seconds=wave.soak_s) - now).total_seconds())
         return f"{place} is good and soaks for {duration(left_s)} more"

@@ -16,9 +16,10 @@ from sqlalchemy import Connection, select
 
 from edge.contract import topics
 from fleet import audit, schema
+from fleet.advance import advance, unsettled
 from fleet.errors import FleetError
 from fleet.ingest import Ingest
-from fleet.rollout import Order, Rollout, State, advance, unsettled
+from fleet.rollout import Order, Rollout, State
 from fleet.rollout_rows import open_rollouts, read_facts, read_rollout, save_orders, save_rollout
 from fleet.settings import RolloutSettings
 from fleet.store import Store

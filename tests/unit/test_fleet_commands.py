@@ -11,9 +11,10 @@ import pytest
 
 from edge.contract.control import Phase
 from fleet import audit, commands, registry, rollout_views
+from fleet.advance import advance
 from fleet.errors import AuditBroken, NotFound, NotPossible, PlanError
 from fleet.plan import Plan, Selector, Wave
-from fleet.rollout import State, advance
+from fleet.rollout import State
 from fleet.rollout_rows import open_rollouts, read_facts, read_rollout
 from fleet.rollouts import carry_on
 from fleet.store import Store
@@ -96,12 +97,12 @@ def test_rolling_back_reaches_everybody_long_after_the_end(store: Store) -> None
     look(store)
     assert shown(store)["state"] == "done"
     steer(store, State.ROLLED_BACK)
-    assert shown(store)["says"] == "rolled back: 10 devices are still to go back"
+    assert shown(store)["says"] == "rolled back (because): 10 devices are still to go back"
     look(store)
     assert {desired.wanted.model.version for desired in told(store).values() if desired.wanted} == {"1.0.0"}
     obey(store)
     look(store)
-    assert shown(store)["says"] == "rolled back: everybody told is back"
+    assert shown(store)["says"] == "rolled back (because): everybody told is back"
 
 
 def test_a_device_that_a_later_rollout_took_is_not_sent_back_by_an_earlier_one(store: Store) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.contract.control import Failure, Phase, Window
+from fleet.advance import advance
 from fleet.errors import PlanError
 from fleet.plan import Correlation, Errors, Plan, Selector, Wave, load_plan, make_plan
 from fleet.rollout import GOING_ON, TOLD, Rollout, Standing, State
@@ -335,11 +336,24 @@ def test_a_device_that_another_rollout_has_is_left_alone() -> None:
     assert fleet.exposed()
 
 
-def test_what_a_device_was_going_back_to_is_what_it_goes_back_to_again() -> None:
-    fleet, rollout = fleet_of(1, active=NEW), rollout_of(one_wave(), OTHER)
-    facts = {name: replace(one, returning_to=OLD) for name, one in fleet.facts(rollout).items()}
-    fleet.facts = lambda _rollout: facts  # type: ignore[method-assign]
-    assert fleet.look(rollout).participants["north/d000"].previous == OLD
+def test_a_device_on_its_way_back_goes_where_that_leads_if_it_is_sent_back_again() -> None:
+    for phase, answered, before in ((Phase.DOWNLOADING, 7, OLD), (Phase.IDLE, 6, OLD), (Phase.CONFIRMED, 7, NEW)):
+        fleet, rollout = fleet_of(1, active=NEW), rollout_of(one_wave(), OTHER)
+        fleet.devices["north/d000"].revision, fleet.devices["north/d000"].phase = answered, phase
+        facts = {name: replace(one, returning_to=OLD, revision=7) for name, one in fleet.facts(rollout).items()}
+        step = advance(rollout, facts, fleet.now)
+        assert step.rollout.participants["north/d000"].previous == before, phase
+
+
+def test_a_device_that_is_held_on_the_way_holds_nobody_up() -> None:
+    fleet = fleet_of(4)
+    rollout = fleet.look(rollout_of(Plan(waves=(Wave(percent=50, soak_s=0, min_executed=1), Wave()))))
+    first, second = sorted(fleet.exposed())
+    fleet.devices[first].answer()
+    fleet.devices[second].finish()
+    assert fleet.look(rollout).wave == 0
+    fleet.devices[first].held = True
+    assert fleet.look(rollout).wave == 1
 
 
 def test_the_window_and_the_deadline_travel_with_the_offer() -> None:
