@@ -138,7 +138,7 @@ def _wave(found: Rollout, number: int, wave: Wave, fleet: Mapping[str, Facts], n
         "devices": len(members),
         "needed": needed(wave, len(members)),
         "executed": executed(members.values()),
-        "away": sum(not reachable(one, fleet.get(name)) for name, one in members.items()) if members else 0,
+        "away": sum(_is_awaited(found, one) and not reachable(one, fleet.get(name)) for name, one in members.items()),
         "counts": counts,
         "failures": dict(failures),
         "soak_s": wave.soak_s,
@@ -146,6 +146,10 @@ def _wave(found: Rollout, number: int, wave: Wave, fleet: Mapping[str, Facts], n
         if found.soak_since is not None and number == found.wave
         else None,
     }
+
+
+def _is_awaited(found: Rollout, one: Participant) -> bool:
+    return found.state in GOING_ON or one.standing is Standing.RETURNING
 
 
 def _wave_state(found: Rollout, number: int, members: Mapping[str, Participant]) -> str:

@@ -94,7 +94,7 @@ def runs(report: Reported, model: ModelRef) -> bool:
 
 def reachable(one: Participant, facts: Facts | None) -> bool:
     """Whether a device counts for its wave: it has ended, or nobody holds it and it is there, or has answered."""
-    if one.standing in ENDED:
+    if one.standing in ENDED or one.standing is Standing.RETURNED:
         return True
     if facts is None or facts.report.held:
         return False

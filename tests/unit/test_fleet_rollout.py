@@ -184,6 +184,14 @@ def test_a_device_that_turns_up_later_joins_the_last_wave() -> None:
     assert fleet.devices["south/new"].active == NEW
 
 
+def test_a_newcomer_of_the_canaries_site_is_no_canary() -> None:
+    fleet = fleet_of(6)
+    plan = Plan(waves=(Wave(select=Selector(sites=("north",)), soak_s=0), Wave(soak_s=0)))
+    rollout = fleet.look(rollout_of(plan))
+    fleet.devices["north/new"] = replace(fleet.devices["north/d000"], desired=None)
+    assert fleet.look(rollout).participants["north/new"].place.wave == 1
+
+
 # --- thresholds at their borders
 
 
