@@ -1,6 +1,7 @@
 """Devices that have reported on their models, in a real store, short to write."""
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from zlib import crc32
 
 from sqlalchemy import select, update
@@ -22,20 +23,17 @@ OLD, NEW, OTHER = package("1.0.0"), package("1.1.0"), package("1.2.0")
 
 def filled(store: Store, count: int = 10, hardware: str = "cpu") -> Store:
     """``count`` devices ``site/dev-00`` … that run ``OLD``, and three models in the registry."""
-    for number in range(count):
-        report(store, f"dev-{number:02}", active=OLD.ref, hardware=hardware)
-        info = Info(boot_id="b", software="s", hardware="board", python="3", camera_kinds=("rtsp",))
-        state = State(online=True, boot_id="b", at=datetime.now(timezone.utc))
-        store.commit([Letter("site", f"dev-{number:02}", one) for one in (info, state)])
+    info = Info(boot_id="b", software="s", hardware="board", python="3", camera_kinds=("rtsp",))
+    state = State(online=True, boot_id="b", at=datetime.now(timezone.utc))
+    messages = (said(active=OLD.ref, hardware=hardware), info, state)
+    store.commit([Letter("site", f"dev-{number:02}", one) for number in range(count) for one in messages])
     with store.writing() as connection:
         for model in (OLD, NEW, OTHER):
             register(connection, model, "test")
     return store
 
 
-def report(
-    store: Store,
-    device: str,
+def said(
     *,
     active: ModelRef | None = None,
     wanted: ModelRef | None = None,
@@ -44,13 +42,18 @@ def report(
     failure: Failure | None = None,
     hardware: str = "cpu",
     shadow: ShadowReport | None = None,
-) -> None:
-    """File what a device reports."""
-    message = Reported(
+    reason: str = "",
+) -> Reported:
+    """What a device reports."""
+    return Reported(
         at=datetime.now(timezone.utc), boot_id="b", revision=revision, hardware=hardware, phase=phase,
-        active=active, wanted=wanted, failure=failure, shadow=shadow,
+        active=active, wanted=wanted, failure=failure, shadow=shadow, reason=reason,
     )  # fmt: skip
-    store.commit([Letter("site", device, message)])
+
+
+def report(store: Store, device: str, **what: Any) -> None:
+    """File what a device reports."""
+    store.commit([Letter("site", device, said(**what))])
 
 
 def look(store: Store, now: datetime | None = None) -> None:
@@ -70,13 +73,15 @@ def told(store: Store) -> dict[str, Desired]:
 
 def obey(store: Store, *broken: str) -> None:
     """Every device ends what it was told; the ``broken`` ones cannot run anything but ``OLD``."""
+    letters = []
     for device, desired in told(store).items():
         wanted = desired.wanted.model if desired.wanted else None
         if device in broken and wanted != OLD.ref:
             outcome = {"phase": Phase.ROLLED_BACK, "active": OLD.ref, "failure": Failure.ROLLED_BACK}
         else:
             outcome = {"phase": Phase.CONFIRMED, "active": wanted}
-        report(store, device, wanted=wanted, revision=desired.revision, **outcome)  # type: ignore[arg-type]
+        letters.append(Letter("site", device, said(wanted=wanted, revision=desired.revision, **outcome)))
+    store.commit(letters)
 
 
 def confirm_earlier(store: Store, at: datetime) -> None:

@@ -160,16 +160,8 @@ def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.C
     client.post("/api/rollouts", json=CREATION, headers=HEADERS)
     look(store)
     evil = "<script>alert(1)</script>"
-    from datetime import datetime, timezone
-
-    from edge.contract.control import Reported
-    from fleet.intake import Letter
-
     for device in told(store):
-        message = Reported(
-            at=datetime.now(timezone.utc), boot_id=evil, hardware="cpu", revision=1, phase=Phase.REFUSED, reason=evil
-        )
-        store.commit([Letter("site", device, message)])
+        report(store, device, revision=1, phase=Phase.REFUSED, reason=evil)
     look(store)
     text = client.get("/rollouts").text
     assert evil not in text
