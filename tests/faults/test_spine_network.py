@@ -44,6 +44,7 @@ def test_what_happens_between_device_and_broker_costs_nothing(
         assert code == 0, device.log
         assert proof(proxy) > 0, "nothing went wrong: the test proves nothing"
         assert_everything_arrived_once(device, fleet)
+        assert fleet.camera_kinds() == ["folder"]
     finally:
         device.close()
         fleet.close()

@@ -114,6 +114,11 @@ class Fleet(Command):
         with self._reading() as connection:
             return [tuple(row) for row in connection.execute(query.join_from(schema.gaps, schema.streams))]
 
+    def camera_kinds(self) -> list[str]:
+        """What the one device says of its cameras."""
+        with self._reading() as connection:
+            return list(connection.execute(select(schema.devices.c.info)).scalar_one()["camera_kinds"])
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         store = Store(f"sqlite:///{self.folder / 'state' / 'fleet.sqlite'}")
