@@ -1,8 +1,8 @@
 """The JSON API of rollouts, models and the audit log; and, on loopback, the commands.
 
-There is no login yet, so commands are taken only by a service that listens on loopback, under a loopback name (a page
-elsewhere could give its own name this address), and only with a header and a content type that no form of another site
-can send without asking first.
+There is no login yet, so commands are off unless ``http.commands`` allows them, which only loopback may. Then they are
+taken under a loopback name (a page elsewhere could give its own name this address), not from a proxy, and only with a
+header and a content type that no form of another site can send without asking first.
 """
 
 from collections.abc import Awaitable, Callable
@@ -36,6 +36,7 @@ _STEPS = {
     "abort": State.ABORTED,
     "rollback": State.ROLLED_BACK,
 }
+_FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _Next = Callable[[Request], Awaitable[Response]]
 Spoken = Annotated[str, Field(min_length=3, max_length=160)]
@@ -82,8 +83,8 @@ def _refusal(request: Request, *, allowed: bool) -> Response | None:
     length = request.headers.get("content-length", "")
     for refused, status, reason in (
         (
-            not allowed or not is_loopback(request.url.hostname or ""),
-            403, "commands over HTTP are for loopback, since there is no login; use canopy-fleet on that machine",
+            not allowed or not is_loopback(request.url.hostname or "") or not _FORWARDED.isdisjoint(request.headers),
+            403, "there is no login, so commands over HTTP are off, or for loopback alone: use canopy-fleet over there",
         ),
         (
             request.headers.get(COMMAND_HEADER) != "1",

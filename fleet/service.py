@@ -20,7 +20,7 @@ from fleet.errors import ConfigError, PortTaken
 from fleet.ingest import MAX_PACKET_BYTES, Ingest
 from fleet.repository.folder import RepositoryFolder
 from fleet.rollouts import Rollouts
-from fleet.settings import FleetSettings, HttpSettings, MqttSettings, is_loopback
+from fleet.settings import FleetSettings, HttpSettings, MqttSettings
 from fleet.store import Store
 from fleet.updates import OnlineSignatures
 from fleet.web import create_app
@@ -76,7 +76,7 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         repository = settings.updates.repository
         if repository is not None:
             parts.enter_context(_online_signatures(repository))
-        app = create_app(store, ingest, repository=repository, commands=is_loopback(settings.http.host))
+        app = create_app(store, ingest, repository=repository, commands=settings.http.commands)
         parts.enter_context(serve_web(app, http_socket))
         http_port = http_socket.getsockname()[1]
         ready(Addresses(settings.http.host, http_port, settings.mqtt.host, mqtt_port))

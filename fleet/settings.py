@@ -71,6 +71,17 @@ class HttpSettings(Settings):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    commands: bool = False
+    """Whether rollouts can be steered over HTTP, by everybody who reaches the port: loopback only, behind no proxy."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "HttpSettings":
+        if self.commands and not is_loopback(self.host):
+            raise ValueError(
+                f"commands over HTTP ask nobody for a login, so they are for 127.0.0.1 only, not for {self.host}; "
+                "set commands: false and use canopy-fleet on this machine"
+            )
+        return self
 
 
 class RolloutSettings(Settings):

@@ -45,7 +45,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
         store: what is shown.
         ingest: tells whether messages arrive.
         repository: the update repository, whose public part is served below ``/updates/``.
-        commands: whether rollouts can be steered; only for a service that listens on loopback.
+        commands: whether rollouts can be steered; only for loopback.
     """
     app = FastAPI(title="Canopy fleet", docs_url=None, redoc_url=None)
     app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")

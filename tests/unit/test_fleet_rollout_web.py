@@ -84,6 +84,8 @@ def test_a_page_of_another_site_cannot_command(client: httpx.Client, store: Stor
         ({**HEADERS, "Content-Type": "text/plain"}, 415),
         ({**HEADERS, "Content-Type": "application/x-www-form-urlencoded"}, 415),
         ({**HEADERS, "Host": "rebound.example"}, 403),
+        ({**HEADERS, "X-Forwarded-For": "192.0.2.7"}, 403),
+        ({**HEADERS, "Via": "1.1 proxy"}, 403),
     ):
         answer = client.post(path, content=b"{}", headers={"Content-Type": "application/json", **headers})
         assert answer.status_code == status, headers
@@ -100,7 +102,7 @@ def test_a_body_without_a_bound_is_refused_before_it_comes(client: httpx.Client,
 
 
 @pytest.mark.parametrize("path", COMMANDS)
-def test_a_service_that_others_can_reach_takes_no_commands(store: Store, path: str) -> None:
+def test_a_service_takes_no_commands_unless_it_is_told_to(store: Store, path: str) -> None:
     before = entries(store)
     with served(store, commands=False) as client:
         answer = client.post(path, json=CREATION, headers=HEADERS)
