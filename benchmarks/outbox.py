@@ -26,12 +26,13 @@ from edge.clock import read_clock, utc_now
 from edge.contract.messages import Health, Info
 from edge.contract.records import Observation, Outcome, TraitValue
 from edge.contract.topics import OBS, subscription
-from edge.contract.traits import VOCABULARY
+from edge.contract.traits import HUE_DISTRIBUTION, TRAIT_SETS, VOCABULARY
 from edge.outbox import Outbox
 from edge.publisher import Publisher
 from edge.settings import MqttSettings, OutboxSettings
 
 BATCH_RECORDS = 50
+SHARES = (*(0.0,) * 8, 0.1383, 0.4546, 0.395, 0.0121, *(0.0,) * 24)
 TARGET_PER_S = 3_000
 LIVE_EVERY_S = 0.5
 STARTS_WITHIN_S = 30.0
@@ -39,10 +40,17 @@ DRAINS_WITHIN_S = 900.0
 
 
 def observation(frame: int, plot: int, camera: str) -> Observation:
-    """A measured plot with a value for each of the twelve traits."""
+    """A measured plot with a value for each trait of a plant seen from above."""
     traits = tuple(
-        TraitValue(trait=trait.name, value=frame + index / 7, unit=trait.unit, method=trait.method)
-        for index, trait in enumerate(VOCABULARY.values())
+        TraitValue(
+            trait=trait.name,
+            value=round(frame + index / 7, 3),
+            unit=trait.unit,
+            method=trait.method,
+            uncertainty=round(1 + index / 7, 3) if trait.uncertainty else None,
+            histogram=SHARES if trait == HUE_DISTRIBUTION else (),
+        )
+        for index, trait in enumerate(VOCABULARY[name] for name in TRAIT_SETS["top_view"])
     )
     return Observation(
         camera=camera, plot=f"R1C{plot + 1}", frame_id=frame, clock=read_clock(), outcome=Outcome.MEASURED,

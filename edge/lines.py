@@ -12,8 +12,8 @@ from edge.errors import ConfigError
 from edge.stored import StoredRecord
 
 HEADINGS = (
-    "captured_at", "camera", "plot", "frame_id", "outcome", "quality", "trait", "value", "unit", "method", "model",
-    "calibration", "error", "clock_ok", "epoch", "seq", "delivered",
+    "captured_at", "camera", "plot", "frame_id", "outcome", "quality", "trait", "value", "unit", "uncertainty",
+    "method", "model", "calibration", "error", "clock_ok", "epoch", "seq", "delivered",
 )  # fmt: skip
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -61,7 +61,7 @@ def _lines(observation: StoredRecord) -> Iterator[list[Cell]]:
     tail = [record.get(name) or "" for name in ("model", "calibration", "error")]
     tail += [record["clock"]["clock_ok"], observation.epoch, observation.seq, observation.delivered]
     for trait in record["traits"] or [{}]:
-        yield [*head, *(trait.get(name, "") for name in ("trait", "value", "unit", "method")), *tail]
+        yield [*head, *(trait.get(name, "") for name in ("trait", "value", "unit", "uncertainty", "method")), *tail]
 
 
 def _harmless(cell: Cell) -> Cell:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from edge.contract.control import ModelRef
 from edge.contract.manifest import MANIFEST_FILE, FileEntry, Manifest, Precision
 from edge.contract.message import SCHEMA
-from edge.contract.traits import VOCABULARY
+from edge.contract.traits import VOCABULARY, expanded
 from edge.errors import PackageInvalid
 
 MAX_MANIFEST_BYTES = 1_000_000
@@ -112,7 +112,7 @@ def _read_manifest(path: Path) -> bytes:
 
 
 def _check_traits(path: Path, manifest: Manifest) -> None:
-    named = {*manifest.traits, *(thing.count_trait for thing in manifest.things)}
+    named = {*expanded(manifest.traits), *(thing.count_trait for thing in manifest.things)}
     unknown = sorted(named - set(VOCABULARY))
     if unknown:
         raise PackageInvalid(f"{path} measures {unknown}, which this release does not know; upgrade canopy-edge")

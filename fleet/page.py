@@ -66,7 +66,7 @@ def _device(connection: Connection, device: views.Document, now: datetime) -> di
 
 def _plot(observation: views.Document) -> dict[str, Any]:
     values = {trait["trait"]: wording.value(trait) for trait in observation["traits"]}
-    methods = {trait["trait"]: trait["method"] for trait in observation["traits"]}
+    methods = {trait["trait"]: wording.method(trait) for trait in observation["traits"]}
     return {**observation, "says": wording.outcome(observation), "values": values, "methods": methods}
 
 

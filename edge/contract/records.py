@@ -28,12 +28,19 @@ class QualityFlag(str, Enum):
 
 
 class TraitValue(Wire):
-    """One trait of one plot at one time."""
+    """One trait of one plot at one time.
+
+    ``uncertainty`` is one standard deviation in the value's unit, estimated as the vocabulary says. ``None`` is not
+    known, which is not zero. ``histogram`` are the shares of equal bins, for a trait that is a distribution; so a
+    distribution is one value with one method, and a reader who knows only values loses nothing else.
+    """
 
     trait: Name
     value: float
     unit: Annotated[Unit | None, open_enum(Unit)]
     method: Text = ""
+    uncertainty: Annotated[float | None, Field(ge=0)] = None
+    histogram: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(max_length=64)] = ()
 
 
 class Clock(Wire):

@@ -10,7 +10,7 @@ from edge.contract.manifest import Manifest
 from edge.contract.message import SCHEMA, Message
 from edge.contract.records import Outcome
 from edge.contract.topics import CHANNELS, OBS, STATE, decode
-from edge.contract.traits import VOCABULARY
+from edge.contract.traits import TRAIT_SETS, VOCABULARY, expanded
 
 GOLDEN = Path(__file__).parent / "golden"
 KINDS: dict[str, type[Message]] = {
@@ -114,6 +114,24 @@ def test_a_value_outside_of_the_contract_is_refused(name, change):
 
 
 def test_the_vocabulary_names_each_trait_once():
-    assert len(VOCABULARY) == 12
+    assert len(VOCABULARY) == 31
     assert all(trait.name == name for name, trait in VOCABULARY.items())
     assert len({trait.label for trait in VOCABULARY.values()}) == len(VOCABULARY)
+
+
+def test_a_method_is_short_enough_to_travel_with_every_value():
+    assert max(len(trait.method) for trait in VOCABULARY.values()) <= 64
+
+
+def test_sets_of_traits_hold_known_ones_and_none_is_named_like_a_trait():
+    assert not set(TRAIT_SETS) & set(VOCABULARY)
+    assert {name for names in TRAIT_SETS.values() for name in names} <= set(VOCABULARY)
+    assert expanded(("hue", "fruit", "canopy_cover", "aura")) == ("hue", *TRAIT_SETS["fruit"], "aura")
+
+
+def test_distributions_that_are_none_are_refused():
+    tree = golden("obs")
+    for wrong in ([1.5], [-0.1], [0.0] * 65):
+        tree["items"][0]["record"]["traits"][0]["histogram"] = wrong
+        with pytest.raises(ValueError, match="histogram"):
+            decode(OBS, json.dumps(tree).encode())

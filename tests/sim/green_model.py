@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from edge.contract.manifest import MANIFEST_FILE, FileEntry, GraphInput, Lineage, Manifest, Thing
-from edge.contract.traits import FRUIT_COUNT, VOCABULARY
+from edge.contract.traits import TRAIT_SETS
 
 MODEL_FILE = "model.fp32.onnx"
 GREEN_ABOVE = 0.15
@@ -53,7 +53,7 @@ def green_manifest(height_px: int = 128, width_px: int = 128, top_k: int = 32, v
         ),
         top_k=top_k,
         features=FEATURES,
-        traits=tuple(name for name in VOCABULARY if name != FRUIT_COUNT.name),
+        traits=TRAIT_SETS["top_view"],
         files={},
         models={},
         lineage=Lineage(created_at=datetime(2024, 1, 1, tzinfo=timezone.utc)),

@@ -19,11 +19,19 @@ from tests.sim.fleet_records import NOON
         (87.25, "mm", "87.2 mm"),
         (81.0, "mm2", "81 mm²"),
         (123456.0, "mm2", "1 235 cm²"),
+        (0.2514, "1/day", "0.251 /d"),
+        (2.25, "day", "2.2 d"),
         (1.5, None, "1.5"),
     ],
 )
 def test_a_value_carries_its_unit(value: float, unit: str | None, text: str) -> None:
     assert wording.value({"value": value, "unit": unit}).replace(wording.NARROW_SPACE, " ") == text
+
+
+def test_how_a_value_was_got_says_how_sure_it_is_where_that_is_known() -> None:
+    trait = {"value": 1234.0, "unit": "px2", "method": "pixels"}
+    assert wording.method(trait) == wording.method({**trait, "uncertainty": None}) == "pixels"
+    assert wording.method({**trait, "uncertainty": 40.0}).replace(wording.NARROW_SPACE, " ") == "pixels; ± 40 px²"
 
 
 @pytest.mark.parametrize(
@@ -48,8 +56,8 @@ def test_a_device_that_is_online_and_says_nothing_is_silent() -> None:
     assert wording.presence({**online, "online": False}, NOON) == "offline"
 
 
-def test_columns_follow_the_vocabulary_without_positions_and_keep_what_is_not_known() -> None:
-    traits = [{"trait": name} for name in ("zinnia_index", "canopy_cover", "centroid_x", "leaf_count")]
+def test_columns_are_the_main_traits_and_what_is_not_known() -> None:
+    traits = [{"trait": name} for name in ("zinnia_index", "canopy_cover", "centroid_x", "solidity", "leaf_count")]
     assert [name for name, _ in wording.trait_columns([{"traits": traits}])] == [
         "leaf_count",
         "canopy_cover",

@@ -6,18 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.contract.records import Outcome
-from edge.contract.traits import VOCABULARY
+from edge.contract.traits import TRAIT_SETS, VOCABULARY, Unit
+from edge.members import SPECK_CELLS
 from edge.plots import Plots
 from edge.preprocess import fit
 from edge.segmentation import decode
 from edge.settings import GridPlots, PolygonPlots
-from edge.traits import SPECK_CELLS, measure
+from edge.traits import measure
 from tests.sim.answers import answer, inference, scene
 from tests.sim.green_model import green_manifest
 
 MANIFEST = green_manifest()
-COLOUR = {"projected_leaf_area", "excess_green", "green_leaf_index", "hue"}
-PLACE = {"centroid_x", "centroid_y", "extent_x", "extent_y"}
+HUES = {"hue", "hue_circular_std", "hue_median", "hue_distribution"}
+INDICES = {"excess_green", "green_leaf_index", "greenness"}
+SCALES = {Unit.PX: 2, Unit.PX2: 4}
+"""Factor of a trait in a picture of twice the size."""
 
 
 def measured(outputs, plots=None, pixels=None, manifest=MANIFEST):
@@ -99,9 +102,7 @@ def test_hues_on_both_sides_of_red_average_to_red():
     assert min(hue, 360 - hue) == pytest.approx(0, abs=0.1)
 
 
-@pytest.mark.parametrize(
-    ("value", "missing"), [(0, {"excess_green", "green_leaf_index", "hue"}), (120, {"hue"})], ids=["black", "grey"]
-)
+@pytest.mark.parametrize(("value", "missing"), [(0, HUES | INDICES), (120, HUES)], ids=["black", "grey"])
 def test_a_colour_that_is_not_defined_is_absent(value, missing):
     outputs = scene(MANIFEST, [(12, 20)], [(12, 20, 3)])
     outcome, values = measured(outputs, pixels=np.full((128, 128, 3), value, np.uint8))["frame"]
@@ -200,10 +201,36 @@ def test_a_picture_of_twice_the_size_has_the_same_cover_and_four_times_the_area(
     small = measured(outputs, plots, pixels)
     large = measured(outputs, plots, pixels.repeat(2, axis=0).repeat(2, axis=1))
 
-    factors = {"projected_leaf_area": 4.0, **dict.fromkeys(PLACE, 2.0)}
     for name, (outcome, values) in small.items():
         assert large[name][0] is outcome
         assert large[name][1].keys() == values.keys()
         for trait, value in values.items():
-            if trait not in COLOUR - {"projected_leaf_area"}:
-                assert large[name][1][trait] == pytest.approx(factors.get(trait, 1.0) * value)
+            assert large[name][1][trait] == pytest.approx(SCALES.get(VOCABULARY[trait].unit, 1) * value)
+
+
+def test_a_model_that_looks_from_the_side_gives_a_plant_its_height():
+    side = MANIFEST.model_copy(update={"traits": ("side_view",)})
+    outputs = scene(MANIFEST, plants=[(12, 20)], leaves=[(12, 18, 2), (12, 23, 2)])
+
+    _, values = measured(outputs, manifest=side)["frame"]
+
+    assert list(values) == list(TRAIT_SETS["side_view"])
+    assert (values["height"], values["width"]) == (20, 40)
+
+
+def test_a_set_in_the_manifest_means_what_this_release_knows_of_it():
+    named = MANIFEST.model_copy(update={"traits": ("hue", "top_view")})
+    _, values = measured(scene(MANIFEST, [(12, 20)], [(12, 20, 3), (12, 23, 3)]), manifest=named)["frame"]
+    assert list(values) == ["hue", *(name for name in TRAIT_SETS["top_view"] if name != "hue")]
+    assert set(values) == set(TRAIT_SETS["top_view"])
+
+
+def test_sizes_say_how_surely_they_are_known():
+    image, placement = fit(np.full((256, 256, 3), (40, 160, 60), np.uint8), 128, 128)
+    found = decode(inference(MANIFEST, scene(MANIFEST, [(12, 20)], [(12, 20, 3)])), MANIFEST, placement)
+    (entry,) = measure(image, found, Plots(None).on(placement), MANIFEST)
+    sds = {value.trait: value.uncertainty for value in entry.traits}
+    assert {name for name, sd in sds.items() if sd is not None} >= {"projected_leaf_area", "extent_x", "solidity"}
+    assert all(sds[name] is None for name in HUES | INDICES)
+    for value in entry.traits:
+        assert value.uncertainty is None or VOCABULARY[value.trait].uncertainty

@@ -1,0 +1,105 @@
+"""Counts of plants, leaves and fruit in each plot, and the sizes of leaves: what comes from the network's instances."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.contract import traits as vocabulary
+from edge.contract.manifest import Manifest, Thing
+from edge.contract.traits import VOCABULARY
+from edge.members import Members
+from edge.plots import NO_PLOT
+from edge.region import Estimate
+from edge.segmentation import NONE, Segmentation
+
+LEAST_LEAF_CELLS = 3
+"""A leaf of fewer cells has no axes."""
+
+Column = dict[int, Estimate]
+"""Plot → what was measured in it."""
+
+
+def counts(segmentation: Segmentation, members: Members, manifest: Manifest) -> dict[str, Column]:
+    """Trait → counts of each plot: of each thing, and of each of its classes that the vocabulary knows."""
+    columns = {}
+    for index, thing in enumerate(manifest.things):
+        chosen = segmentation.objects.thing == index
+        columns[thing.count_trait] = _count(chosen, segmentation, members)
+        if kinds := _by_class(thing, manifest):
+            main = _main_class(segmentation, manifest)
+            columns |= {trait: _count(chosen & (main == value), segmentation, members) for value, trait in kinds}
+    return columns
+
+
+def leaf_sizes(segmentation: Segmentation, members: Members, manifest: Manifest, cell_px: float) -> dict[str, Column]:
+    """Mean length and width of each plot's leaves: axes of the ellipse with a leaf's second moments (skimage's)."""
+    leaves = [thing.count_trait == vocabulary.LEAF_COUNT.name and thing.grouped for thing in manifest.things]
+    chosen = np.array(leaves)[segmentation.objects.thing] & np.append(members.planted, False)[members.home]
+    if not chosen.any():
+        return {}
+    long, short = _axes(segmentation.instances, len(chosen))
+    return {
+        trait.name: _means(axis * cell_px, chosen & np.isfinite(axis), members)
+        for trait, axis in ((vocabulary.LEAF_LENGTH, long), (vocabulary.LEAF_WIDTH, short))
+    }
+
+
+def _count(chosen: NDArray[np.bool_], segmentation: Segmentation, members: Members) -> Column:
+    """How many of the ``chosen`` objects each plot has, none where no plant is; the scores are taken as chances."""
+    score = np.clip(segmentation.objects.score[chosen], 0, 1)
+    home = members.home[chosen]
+    inside = home != NO_PLOT
+    plots = len(members.planted)
+    number = np.bincount(home[inside], minlength=plots) * members.planted
+    doubt = np.sqrt(np.bincount(home[inside], (score * (1 - score))[inside], minlength=plots))
+    return {
+        plot: Estimate(float(count), sd if count else None)
+        for plot, (count, sd) in enumerate(zip(number.tolist(), doubt.tolist(), strict=True))
+    }
+
+
+def _by_class(thing: Thing, manifest: Manifest) -> list[tuple[int, str]]:
+    """Value of each class that the thing's cells can have, and the trait that counts the things of that class."""
+    traits = {name: f"{thing.count_trait}_{name.removeprefix(f'{thing.name}_')}" for name in thing.classes}
+    return [(manifest.classes.index(name), trait) for name, trait in traits.items() if trait in VOCABULARY]
+
+
+def _main_class(segmentation: Segmentation, manifest: Manifest) -> NDArray[np.int64]:
+    """Class of most of each object's cells, ``NONE`` for an object without cells; ties go to the first class."""
+    kinds = len(manifest.classes)
+    mine = segmentation.instances != NONE
+    votes = segmentation.instances[mine].astype(np.int64) * kinds + segmentation.classes[mine]
+    table = np.bincount(votes, minlength=len(segmentation.objects) * kinds).reshape(-1, kinds)
+    main: NDArray[np.int64] = np.where(table.any(axis=1), np.argmax(table, axis=1), NONE)
+    return main
+
+
+def _axes(instances: NDArray[np.int32], objects: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both axes of each object's ellipse in cells, NaN for one of too few; a cell adds 1/12 for its own size."""
+    found = np.flatnonzero(instances != NONE)
+    row = instances.ravel()[found]
+    cells = np.bincount(row, minlength=objects)
+
+    def mean(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(row, weights, minlength=objects) / np.maximum(cells, 1)
+
+    y, x = (place.astype(np.float64) for place in np.divmod(found, instances.shape[1]))
+    mean_y, mean_x = mean(y), mean(x)
+    yy, xx, xy = mean(y * y) - mean_y**2 + 1 / 12, mean(x * x) - mean_x**2 + 1 / 12, mean(x * y) - mean_y * mean_x
+    root = np.hypot(yy - xx, 2 * xy)
+    enough = cells >= LEAST_LEAF_CELLS
+    long, short = (4 * np.sqrt(np.maximum(yy + xx + sign * root, 0) / 2) for sign in (1, -1))
+    return np.where(enough, long, np.nan), np.where(enough, short, np.nan)
+
+
+def _means(values: NDArray[np.float64], chosen: NDArray[np.bool_], members: Members) -> Column:
+    """Mean over the chosen objects of each plot that has any, and its standard error where there are two."""
+    home, own = members.home[chosen], values[chosen]
+    count = np.bincount(home)
+    mean = np.bincount(home, own) / np.maximum(count, 1)
+    squares = np.bincount(home, (own - mean[home]) ** 2)
+    error = np.sqrt(squares / np.maximum(count * (count - 1), 1))
+    return {
+        plot: Estimate(value, sd if number > 1 else None)
+        for plot, (number, value, sd) in enumerate(zip(count.tolist(), mean.tolist(), error.tolist(), strict=True))
+        if number
+    }
