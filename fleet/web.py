@@ -1,7 +1,7 @@
 """The pages and the JSON API over the store, without login and without anything from elsewhere; and update files."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from edge.contract.message import Name
 from fleet import page, rollout_page, views
 from fleet.completeness import Hour
 from fleet.errors import StoreError
+from fleet.growth import rates
 from fleet.ingest import Ingest
 from fleet.repository.folder import RepositoryFolder
 from fleet.rollout_api import add_commands, add_questions, guard
@@ -63,6 +64,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
     _add_page(app, Depends(connection), ingest)
     _add_devices(app, Depends(connection))
     _add_observations(app, Depends(connection))
+    _add_growth(app, Depends(connection))
     add_questions(app, Depends(connection))
     add_commands(app, store, repository)
     return app
@@ -126,6 +128,28 @@ def _add_observations(app: FastAPI, reading: Any) -> None:
             until=until and until.astimezone(timezone.utc),
             limit=limit,
         )
+
+
+def _add_growth(app: FastAPI, reading: Any) -> None:
+    @app.get("/api/growth")
+    def growth(
+        site: Name,
+        device: Name,
+        camera: Name,
+        plot: Name,
+        days: Annotated[float, Query(ge=1, le=366)] = 14,
+        from_hour: Annotated[float, Query(ge=0, le=24)] = 10,
+        to_hour: Annotated[float, Query(ge=0, le=24)] = 14,
+        utc_offset_h: Annotated[float, Query(ge=-12, le=14)] = 0,
+        connection: Connection = reading,
+    ) -> list[views.Document]:
+        """How fast a plot's plants have grown over the last days, by what was seen at the same hours of each."""
+        if from_hour >= to_hour:
+            raise HTTPException(422, f"from_hour {from_hour:g} is not before to_hour {to_hour:g}; both are of one day")
+        zone = timezone(timedelta(hours=utc_offset_h))
+        since = datetime.now(timezone.utc) - timedelta(days=days)
+        device_id = _device_id(connection, site, device)
+        return rates(connection, device_id, camera, plot, since, (from_hour, to_hour), zone)
 
 
 def _device_id(connection: Connection, site: str, device: str) -> int:

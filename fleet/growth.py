@@ -1,0 +1,72 @@
+"""How fast a plot's plants grow: the contract's traits over time, computed from what the store has of them."""
+
+from datetime import datetime, tzinfo
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from edge.contract import growth
+from edge.contract.records import Outcome
+from edge.contract.traits import LEAF_COUNT, PHYLLOCHRON, PROJECTED_LEAF_AREA, RELATIVE_GROWTH_RATE, Trait
+from fleet import schema
+
+MAX_READINGS = 20_000
+"""The newest are taken; each rate says from how many days it is."""
+
+Document = dict[str, Any]
+
+
+def rates(
+    connection: Connection,
+    device_id: int,
+    camera: str,
+    plot: str,
+    since: datetime,
+    hours: tuple[float, float],
+    zone: tzinfo,
+) -> list[Document]:
+    """Growth rate and phyllochron of one plot since a moment, of readings between two ``hours`` of the day in ``zone``.
+
+    Readings of a device that did not know the time are left out. A trait is absent where the days do not tell it.
+    """
+    readings = _readings(connection, device_id, camera, plot, since)
+    found = []
+    for trait, of, compute in (
+        (RELATIVE_GROWTH_RATE, PROJECTED_LEAF_AREA, growth.relative_growth_rate),
+        (PHYLLOCHRON, LEAF_COUNT, growth.phyllochron),
+    ):
+        rate = compute(
+            growth.daily([(at, values[of.name]) for at, values in readings if of.name in values], hours, zone)
+        )
+        if rate is not None:
+            found.append(_document(trait, rate))
+    return found
+
+
+def _readings(
+    connection: Connection, device_id: int, camera: str, plot: str, since: datetime
+) -> list[tuple[datetime, dict[str, float]]]:
+    table, streams = schema.observations, schema.streams
+    own = select(streams.c.id).where(streams.c.device_id == device_id)
+    query = select(table.c.captured_at, table.c.traits).where(
+        table.c.stream_id.in_(own),
+        table.c.camera == camera,
+        table.c.plot == plot,
+        table.c.captured_at >= since,
+        table.c.clock_ok.is_(True),
+        table.c.outcome == Outcome.MEASURED.value,
+    )
+    rows = connection.execute(query.order_by(table.c.captured_at.desc()).limit(MAX_READINGS))
+    return [(row.captured_at, {value["trait"]: float(value["value"]) for value in row.traits}) for row in rows]
+
+
+def _document(trait: Trait, rate: growth.Rate) -> Document:
+    return {
+        "trait": trait.name,
+        "value": rate.value,
+        "unit": trait.unit.value,
+        "method": trait.method,
+        "uncertainty": rate.sd,
+        "interval_95": [rate.low, rate.high],
+        "days": rate.days,
+    }
