@@ -23,6 +23,7 @@ from edge.contract.manifest import Manifest
 from edge.package import ModelPackage
 from edge.plots import Plots
 from edge.preprocess import Placement, fit
+from edge.refine import refine
 from edge.segmentation import NONE, Segmentation, decode
 from edge.settings import GridPlots, InferenceSettings
 from edge.traits import measure
@@ -56,9 +57,10 @@ MOMENTS = {"bare": [0], "first shoots": [231, 237], "next": list(range(344, 360)
 
 @dataclass(frozen=True)
 class Seen:
-    """What a package found in a file; places are in cells of the graph's grid."""
+    """What a package found in a file; places are in cells of the graph's grid, ``mask`` is on the input's pixels."""
 
     found: Segmentation
+    mask: NDArray[np.uint8]
     placement: Placement
     traits: dict[str, dict[str, float]]
 
@@ -70,6 +72,20 @@ class Seen:
         rows, columns = self.placement.grid_region
         size = columns.stop - columns.start, rows.stop - rows.start
         return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+
+    def overlap(self, mask: NDArray[np.uint8]) -> float:
+        """Of the plant's pixels with those of a mask of the file's size."""
+        return iou(self.plant, self.drawn(mask))
+
+    @property
+    def plant(self) -> NDArray[np.bool_]:
+        """Plant pixels of the input where the picture lies."""
+        return np.asarray(self.mask[self.placement.region] > 0)
+
+    def drawn(self, mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """A mask of the file's size on the same pixels."""
+        size = self.plant.shape[::-1]
+        return np.asarray(cv2.resize((mask > 0) * np.uint8(255), size, interpolation=cv2.INTER_AREA) > 127)
 
     def inside(self, plane: NDArray[np.generic]) -> NDArray[Any]:
         return plane[self.placement.grid_region]
@@ -97,7 +113,12 @@ class Eye:
                 str(self.pictures / f"{path.parent.name}-{path.stem}.png"), overlay(image[0], found, self.manifest)
             )
         measured = measure(image, found, Plots(plots).on(placement), self.manifest)
-        return Seen(found, placement, {plot.plot: {v.trait: v.value for v in plot.traits} for plot in measured})
+        return Seen(
+            found,
+            refine(image, found.plant, placement),
+            placement,
+            {plot.plot: {v.trait: v.value for v in plot.traits} for plot in measured},
+        )
 
 
 def spearman(values: Iterable[float]) -> float:
@@ -119,9 +140,7 @@ def timelapse(eye: Eye, data: Path, masks: Path) -> dict[str, Any]:
     seen = [eye.see(folder / row["file"]) for row in rows]
     theirs = [cv2.imread(str(masks / folder.name / f"{Path(row['file']).stem}.png"), 0) for row in rows]
     leaves = [cv2.imread(str(folder / "masks" / f"{Path(row['file']).stem}.png"), cv2.IMREAD_UNCHANGED) for row in rows]
-    overlaps = [
-        iou(each.inside(each.found.plant), each.fitted(mask) > 0) for each, mask in zip(seen, theirs, strict=True)
-    ]
+    overlaps = [each.overlap(mask) for each, mask in zip(seen, theirs, strict=True)]
     areas = [each.trait("projected_leaf_area") for each in seen]
     counts = [each.trait("leaf_count") for each in seen]
     return {
@@ -204,9 +223,9 @@ def against_plantcv(eye: Eye, data: Path, masks: Path) -> dict[str, Any]:
     for folder in ("colour-card", "side-view"):
         for path in sorted((data / folder).glob("*.jpg")):
             seen = eye.see(path)
-            theirs = seen.fitted(cv2.imread(str(masks / folder / f"{path.stem}.png"), 0)) > 0
-            ours = seen.inside(seen.found.plant)
-            outside = cv2.dilate(theirs.astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
+            theirs = seen.drawn(cv2.imread(str(masks / folder / f"{path.stem}.png"), 0))
+            ours = seen.plant
+            outside = cv2.dilate(theirs.astype(np.uint8), np.ones((33, 33), np.uint8)) == 0
             report[path.name] = {
                 "mask_iou": round(iou(ours, theirs), 3),
                 "share_of_ours_far_from_the_plant": round(float((ours & outside).sum() / max(ours.sum(), 1)), 4),
