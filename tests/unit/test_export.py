@@ -49,8 +49,12 @@ def images() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def graphs(network: Network, images: np.ndarray) -> dict[str, onnx.ModelProto]:
-    plain = to_float_graph(network, SIZE_PX, SIZE_PX, TOP_K)
+def plain(network: Network) -> onnx.ModelProto:
+    return to_float_graph(network, SIZE_PX, SIZE_PX, TOP_K)
+
+
+@pytest.fixture(scope="module")
+def graphs(plain: onnx.ModelProto, images: np.ndarray) -> dict[str, onnx.ModelProto]:
     made = {"fp32": plain, "fp16": to_fp16(plain)}
     merged = with_one_head(plain, images)
     made |= {"int8.cpu": to_int8(merged, images, "cpu"), "int8.trt": to_int8(merged, images, "trt")}
@@ -110,8 +114,7 @@ def test_no_convolution_of_the_int8_graph_runs_in_float(graphs, tmp_path: Path) 
     assert kinds["QLinearConv"] == convolutions - 2  # three heads are one
 
 
-def test_merged_heads_are_the_same_in_float_and_fill_their_range(network: Network, images) -> None:
-    plain = to_float_graph(network, SIZE_PX, SIZE_PX, TOP_K)
+def test_merged_heads_are_the_same_in_float_and_fill_their_range(plain: onnx.ModelProto, images) -> None:
     merged = with_one_head(plain, images)
     assert sum(node.name == MERGED for node in merged.graph.node) == 1
     for ours, theirs in zip(answers(plain, images), answers(merged, images), strict=True):
@@ -126,8 +129,8 @@ def test_merged_heads_are_the_same_in_float_and_fill_their_range(network: Networ
     np.testing.assert_allclose(units.min((0, 2, 3)), -1, atol=1e-3)
 
 
-def test_a_graph_with_a_single_head_stays_as_it_is(network: Network, images) -> None:
-    merged = with_one_head(to_float_graph(network, SIZE_PX, SIZE_PX, TOP_K), images)
+def test_a_graph_with_a_single_head_stays_as_it_is(plain: onnx.ModelProto, images) -> None:
+    merged = with_one_head(plain, images)
     assert with_one_head(merged, images).SerializeToString() == merged.SerializeToString()
 
 
