@@ -29,6 +29,9 @@ LEAST_CELLS = 3
 DOUBLE_SHARE = 0.75
 """Two wholes nearer than this share of the radius of what is theirs, taken together, are one found twice."""
 
+SURER = 0.15
+"""A whole to which none of its parts came must be so much above its threshold: a label, a pin or a smudge has no leaf."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Objects:
@@ -101,7 +104,8 @@ def decode(inference: Inference, manifest: Manifest, placement: Placement) -> Se
         cells = plant & _of_classes(classes, manifest.things[grouped].classes or manifest.plant_classes, manifest)
         _group(instances, cells, inference.offsets, peaks, grouped)
     parent = _parents(plant, instances, peaks, manifest)
-    kept = _first_of_doubles(instances, peaks, parent, manifest)
+    area = _areas(instances, parent)
+    kept = _first_of_doubles(area, peaks, manifest) & _with_parts_or_sure(area, peaks, manifest)
     if not kept.all():
         row = np.append(np.cumsum(kept) - 1, NONE)  # NONE is -1, the last
         instances, peaks = row[instances].astype(np.int32), _only(peaks, kept)
@@ -155,23 +159,35 @@ def _supported(peaks: Peaks, plant: NDArray[np.bool_], manifest: Manifest) -> Pe
     return _only(peaks, around[_cells(peaks[0]), _cells(peaks[1])] >= least[peaks[3]])
 
 
-def _first_of_doubles(
-    instances: NDArray[np.int32], peaks: Peaks, parent: Rows, manifest: Manifest
-) -> NDArray[np.bool_]:
+def _areas(instances: NDArray[np.int32], parent: Rows) -> Rows:
+    """Cells of each object together with those of its parts."""
+    cells = np.bincount(instances[instances != NONE], minlength=len(parent))
+    root = np.where(parent == NONE, np.arange(len(parent)), parent)
+    areas: Rows = np.bincount(root, cells, minlength=len(parent)).astype(np.int64)
+    return areas
+
+
+def _first_of_doubles(area: Rows, peaks: Peaks, manifest: Manifest) -> NDArray[np.bool_]:
     """Which peaks stay when a whole that was found twice loses the weaker one."""
     y, x, score, thing = peaks
     kept = np.ones(len(score), np.bool_)
     wholes = np.flatnonzero(np.array([entry.part_of is None for entry in manifest.things])[thing])
     if len(wholes) > 1:
         wholes = wholes[np.argsort(-score[wholes], kind="stable")]
-        cells = np.bincount(instances[instances != NONE], minlength=len(score))
-        root = np.where(parent == NONE, np.arange(len(score)), parent)
-        area = np.bincount(root, cells, minlength=len(score))[wholes]
-        radius = np.sqrt((area[:, None] + area) / np.pi)
+        radius = np.sqrt((area[wholes, None] + area[wholes]) / np.pi)
         apart = np.hypot(y[wholes, None] - y[wholes], x[wholes, None] - x[wholes])
         double = np.triu(apart < DOUBLE_SHARE * radius, 1) & (thing[wholes, None] == thing[wholes])
         for stronger, weaker in zip(*np.nonzero(double), strict=True):
             kept[wholes[weaker]] &= not kept[wholes[stronger]]
+    return kept
+
+
+def _with_parts_or_sure(area: Rows, peaks: Peaks, manifest: Manifest) -> NDArray[np.bool_]:
+    """Which peaks stay when a whole that should have parts and got none must be sure."""
+    _, _, score, thing = peaks
+    consist = {entry.part_of for entry in manifest.things}
+    least = np.array([entry.threshold + SURER if entry.name in consist else 0.0 for entry in manifest.things])
+    kept: NDArray[np.bool_] = (area > 0) | (score >= least[thing])
     return kept
 
 

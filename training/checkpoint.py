@@ -44,7 +44,8 @@ def load_network(path: Path) -> Network:
             weights = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118  it is no mapping
         network.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, RuntimeError, ValidationError) as error:
+        *_, reason = str(error).splitlines()[:2]  # torch lists every tensor that differs: one tells enough
         raise ConfigError(
-            f"{file} is no checkpoint of this network ({error}); make one with canopy-train fit"
+            f"{file} is no checkpoint of this network ({reason.strip()}); make one with canopy-train fit"
         ) from error
     return network.eval()

@@ -17,10 +17,10 @@ class LossWeights(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    semantic: Weight = 1.0
-    dice: Weight = 0.5
+    semantic: Weight = 2.0
+    dice: Weight = 1.0
     heat: Weight = 1.0
-    offsets: Weight = 0.05
+    offsets: Weight = 0.1
 
 
 class Wanted(NamedTuple):
@@ -60,15 +60,16 @@ def partial_cross_entropy(logits: Tensor, allowed: Tensor) -> Tensor:
 
 
 def dice_loss(logits: Tensor, allowed: Tensor) -> Tensor:
-    """1 - Dice over the cells whose class is known, averaged over the classes but the background.
+    """1 - Dice over the cells whose class is known, averaged over the classes but the background, and over pictures.
 
-    It keeps small plants from being lost among soil. A class that is nowhere known to be has no say.
+    It keeps small plants from being lost among soil, and soil from being taken for a small plant: each picture counts
+    the same, whatever is in it. A class that is nowhere known to be has no say.
     """
     known = (allowed.sum(1, keepdim=True) == 1).to(logits.dtype)
     probability = (logits.softmax(1) * known)[:, 1:]
     truth = (allowed * known)[:, 1:]
-    shared = (probability * truth).sum((0, 2, 3))
-    total = probability.sum((0, 2, 3)) + truth.sum((0, 2, 3))
+    shared = (probability * truth).sum((2, 3))
+    total = probability.sum((2, 3)) + truth.sum((2, 3))
     return (1 - (2 * shared + 1) / (total + 1)).mean()
 
 
@@ -87,6 +88,6 @@ def focal_loss(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:
 
 
 def offset_loss(predicted: Tensor, target: Tensor, inside: Tensor) -> Tensor:
-    """Mean distance in cells, over the cells that have an instance."""
+    """Mean distance in cells, over the cells that have an instance, each by its weight."""
     distance = (predicted - target).abs().sum(1)
     return (distance * inside).sum() / inside.sum().clamp(min=1)

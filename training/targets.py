@@ -28,7 +28,8 @@ class Targets:
         heat: 1 at each centre and falling off around it, float32 [things, h, w].
         counted: whether a peak in a cell could be told right from wrong, float32 [things, h, w].
         offsets: cells from each cell to the centre of its instance, float32 [2, h, w].
-        inside: whether the cell belongs to an instance, so that ``offsets`` means something, float32 [h, w].
+        inside: how much the cell's offset counts: 0 outside of instances, and in one the less the larger it is, so that
+            it counts by its length and not by its area, float32 [h, w].
     """
 
     allowed: NDArray[np.bool_]
@@ -106,7 +107,7 @@ def _draw(heat: NDArray[np.float32], y: int, x: int, sigma: float) -> None:
 def centre_offsets(
     numbers: NDArray[np.uint16], centres: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cells from each cell of ``numbers`` to the centre of its instance, and whether it has one."""
+    """Cells from each cell of ``numbers`` to the centre of its instance, and how much that counts; 0 without one."""
     places = np.zeros((int(numbers.max(initial=0)) + 1, 2), np.float32)
     known = np.zeros(len(places), np.float32)
     for number, y_px, x_px in centres:
@@ -114,6 +115,7 @@ def centre_offsets(
             places[int(number)] = to_grid(np.array([y_px, x_px], np.float32))
             known[int(number)] = 1.0
     known[0] = 0.0
+    known /= np.sqrt(np.maximum(np.bincount(numbers.ravel()), 1)).astype(np.float32)
     cells = np.indices(numbers.shape, np.float32)
     inside = known[numbers]
-    return (np.moveaxis(places[numbers], -1, 0) - cells) * inside, inside
+    return (np.moveaxis(places[numbers], -1, 0) - cells) * (inside > 0), inside

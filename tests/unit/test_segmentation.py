@@ -16,6 +16,7 @@ from tests.sim.answers import LEAF, PLANT, answer, inference, scene
 from tests.sim.green_model import green_manifest
 
 MANIFEST = green_manifest()
+PLANT_THRESHOLD = MANIFEST.things[PLANT].threshold
 _, WHOLE = fit(np.zeros((128, 128, 3), np.uint8), 128, 128)
 _, WIDE = fit(np.zeros((64, 128, 3), np.uint8), 128, 128)
 
@@ -152,6 +153,17 @@ def test_of_a_plant_that_is_found_twice_the_surer_stays():
     outputs["centers"][0, :2, 2] = (0.5, 0.8)
     found = segment(outputs)
     assert found.objects.x[found.objects.thing == PLANT].tolist() == [12]
+
+
+@pytest.mark.parametrize(("score", "plants"), [(PLANT_THRESHOLD + 0.1, 1), (PLANT_THRESHOLD + 0.2, 2)])
+def test_a_plant_to_which_no_leaf_came_must_be_sure(score: float, plants: int):
+    outputs = scene(MANIFEST, plants=[(10, 10), (24, 24)], leaves=[(10, 10, 3)])
+    outputs["classes"][0, 23:26, 23:26] = 1
+    outputs["offsets"][0, 0, 23:26, 23:26] = -14
+    outputs["offsets"][0, 1, 23:26, 23:26] = -14
+    outputs["centers"][0, 1, 2] = score
+    found = segment(outputs)
+    assert (found.objects.thing == PLANT).sum() == plants
 
 
 def test_a_model_of_fruit_alone_has_wholes_without_parts():

@@ -8,9 +8,14 @@ from training.synthetic.noise import field, grain
 from training.synthetic.scene import Picture
 
 
-def develop(rng: np.random.Generator, picture: Picture) -> NDArray[np.uint8]:
-    """Light, lens, sensor and JPEG; uint8 [H, W, 3]."""
-    lit = _lens(rng, _light(rng, picture))
+GREEN = 1
+LEAF_MOST = 260.0
+"""Leaves reflect a tenth of the green light, paper nearly all of it: a camera that shows them white shows nothing."""
+
+
+def develop(rng: np.random.Generator, picture: Picture, plants: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Light, lens, sensor and JPEG; uint8 [H, W, 3]. ``plants`` says where some are: a few of their pixels may clip."""
+    lit = _lens(rng, _light(rng, picture, plants))
     shape = lit.shape[0], lit.shape[1]
     lit += rng.uniform(0, 8) * grain(rng, *shape)[..., None]
     for channel in range(3):
@@ -19,9 +24,10 @@ def develop(rng: np.random.Generator, picture: Picture) -> NDArray[np.uint8]:
     return _compressed(pixels, int(rng.integers(50, 96))) if rng.random() < 0.6 else pixels
 
 
-def _light(rng: np.random.Generator, picture: Picture) -> Picture:
+def _light(rng: np.random.Generator, picture: Picture, plants: NDArray[np.bool_]) -> Picture:
     """Exposure and white balance; at times dusk, purple lamps, a gradient, or the shadows of the house in the sun."""
     exposure = _automatic_exposure(rng, picture) if rng.random() < 0.6 else rng.uniform(0.45, 1.35)
+    exposure = min(exposure, _most_exposure(picture, plants) * rng.uniform(0.8, 1.1))
     colour = exposure * (1 + rng.uniform(-0.18, 0.18, 3))
     if rng.random() < 0.08:
         colour = colour * rng.uniform(0.3, 0.6)
@@ -33,6 +39,9 @@ def _light(rng: np.random.Generator, picture: Picture) -> Picture:
         lit *= (1 + rng.uniform(0.05, 0.3) * field(rng, shape, shape[0] / 2))[..., None].astype(np.float32)
     if rng.random() < 0.15:
         lit *= _shadows(rng, shape)[..., None]
+    if rng.random() < 0.25:  # dull light and cheap sensors leave little of the colours
+        grey = cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY)[..., None]
+        lit += np.float32(rng.uniform(0.1, 0.65)) * (grey - lit)
     return np.asarray(lit, np.float32)
 
 
@@ -40,6 +49,11 @@ def _automatic_exposure(rng: np.random.Generator, picture: Picture) -> float:
     """What makes the brightest places nearly white, as cameras do, within what their shutters can."""
     bright = float(np.percentile(picture[::8, ::8].mean(2), 98))
     return float(np.clip(rng.uniform(140, 255) / max(bright, 1.0), 0.4, 3.0))
+
+
+def _most_exposure(picture: Picture, plants: NDArray[np.bool_]) -> float:
+    green = picture[..., GREEN][plants]
+    return LEAF_MOST / max(float(np.percentile(green, 90)), 1.0) if green.size else np.inf
 
 
 def _shadows(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:

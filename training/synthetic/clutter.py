@@ -1,4 +1,6 @@
-"""What lies about and is no plant: labels, pins, cables, stones, dry leaves, colour cards, shoes and cloths."""
+"""What lies about and is no plant: labels, pins, cables, stones, dry leaves, colour cards, shoes, cloths, smudges."""
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -6,26 +8,53 @@ import numpy as np
 from training.synthetic.ground import not_green
 from training.synthetic.scene import Picture
 
+Paint = Callable[[np.random.Generator, Picture, tuple[int, int]], None]
+"""Paints something at (x, y)."""
+
 
 def strew(rng: np.random.Generator, picture: Picture) -> None:
     """Paint up to four things at random places, the largest first."""
     height, width = picture.shape[:2]
-    kinds = (_board, _cloth, _colour_card, _cable, _litter, _label, _pin)
-    for kind in sorted(rng.choice(7, int(rng.integers(0, 5)), p=[0.11, 0.07, 0.08, 0.13, 0.11, 0.31, 0.19])):
-        place = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
-        paint = kinds[kind]
-        paint(rng, picture, place)
+    chosen = rng.choice(len(_KINDS), int(rng.integers(0, 5)), p=[share for _, share in _KINDS])
+    for kind in sorted(chosen):
+        paint, _ = _KINDS[kind]
+        paint(rng, picture, (int(rng.uniform(0, width)), int(rng.uniform(0, height))))
+
+
+def mark_pots(rng: np.random.Generator, picture: Picture, places: list[tuple[float, float]], cell_px: float) -> None:
+    """The same label in most pots, as growers stick them, or the same pin at a corner of each."""
+    paint = _label_like(rng, cell_px * rng.uniform(0.12, 0.4)) if rng.random() < 0.7 else _pin
+    aside = rng.uniform(-0.5, 0.5, 2) * cell_px
+    for y, x in places:
+        if rng.random() < 0.85:
+            down, right = aside + rng.normal(0, 0.04 * cell_px, 2)
+            paint(rng, picture, (int(x + right), int(y + down)))
 
 
 def _label(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
-    long_px = rng.uniform(6, 70)
+    _label_like(rng, rng.uniform(6, 70))(rng, picture, place)
+
+
+def _label_like(rng: np.random.Generator, long_px: float) -> Paint:
+    """Paper or plastic of one colour, seen flat or from its edge, in whatever direction; most have some writing."""
     paper = (rng.uniform(130, 260) * (1 + rng.normal(0, 0.08, 3))).astype(np.float32)
-    colour = paper if rng.random() < 0.75 else not_green(rng.uniform(10, 240, 3).astype(np.float32))
-    corners = cv2.boxPoints((place, (long_px, long_px * rng.uniform(0.2, 0.6)), rng.uniform(0, 180)))
-    cv2.fillPoly(picture, [corners.astype(np.int32)], colour.tolist(), cv2.LINE_AA)
-    for _ in range(int(rng.integers(0, 4))):
-        ends = np.asarray(place) + rng.normal(0, long_px * 0.12, (2, 2))
-        cv2.polylines(picture, [ends.astype(np.int32)], False, (40, 40, 40), 1, cv2.LINE_AA)
+    colour = paper if rng.random() < 0.75 else rng.uniform(10, 240, 3).astype(np.float32)
+    colour = colour if long_px > 30 else not_green(colour)  # a small green one nobody could tell from a leaf
+    share, direction, ink = rng.uniform(0.08, 0.6), rng.uniform(0, 180), rng.uniform(10, 120, 3)
+
+    def paint(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
+        turn = direction + rng.normal(0, 12)
+        wide_px = max(2.0, long_px * share * rng.uniform(0.8, 1.2))
+        corners = cv2.boxPoints((place, (long_px, wide_px), turn))
+        cv2.fillPoly(picture, [corners.astype(np.int32)], (colour * rng.uniform(0.8, 1.1)).tolist(), cv2.LINE_AA)
+        along = np.array([np.cos(np.radians(turn)), np.sin(np.radians(turn))])
+        across = np.array([-along[1], along[0]])
+        for line in range(int(rng.integers(0, 5))):
+            middle = np.asarray(place) + across * wide_px * (0.22 * line - 0.35)
+            word = along * long_px * np.array([[rng.uniform(-0.42, 0)], [rng.uniform(0, 0.42)]])
+            cv2.polylines(picture, [(middle + word).astype(np.int32)], False, ink.tolist(), 1, cv2.LINE_AA)
+
+    return paint
 
 
 def _pin(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
@@ -78,6 +107,42 @@ def _board(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -
     _lay(rng, picture, np.broadcast_to(colour, (rows, columns, 3)).astype(np.float32) * slope[:, None], place)
 
 
+def _rail(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
+    """Extruded metal, slats or a grid from near: bright and dark bars beside each other."""
+    rows, columns = int(rng.uniform(8, 70)), int(rng.uniform(0.2, 1.2) * max(picture.shape[:2]))
+    bars = np.repeat(rng.uniform(30, 290, 12), rng.integers(1, 12, 12))
+    profile = np.resize(bars, rows).astype(np.float32)
+    tint = (1 + rng.normal(0, 0.04, 3)).astype(np.float32)
+    _lay(rng, picture, np.broadcast_to(profile[:, None, None] * tint, (rows, columns, 3)).astype(np.float32), place)
+
+
+def _shoe(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
+    """A shoe, a glove or a tool with a grip: round at its ends, with a bright rim and a few bright lines."""
+    long_px, turn = rng.uniform(15, 110), rng.uniform(0, 180)
+    axes = int(long_px / 2), int(long_px * rng.uniform(0.15, 0.3))
+    body = not_green(rng.uniform(5, 150, 3).astype(np.float32))
+    cv2.ellipse(picture, place, axes, turn, 0, 360, (rng.uniform(120, 280),) * 3, -1, cv2.LINE_AA)
+    inner = int(0.88 * axes[0]), max(1, int(0.75 * axes[1]))
+    cv2.ellipse(picture, place, inner, turn, 0, 360, body.tolist(), -1, cv2.LINE_AA)
+    for _ in range(int(rng.integers(0, 4))):
+        ends = np.asarray(place) + rng.normal(0, long_px * 0.12, (2, 2))
+        cv2.polylines(picture, [ends.astype(np.int32)], False, (rng.uniform(120, 280),) * 3, 1, cv2.LINE_AA)
+
+
+def _smudge(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
+    """A green stain, moss, or what is left of a plant: it has no edge, and what is below shows through."""
+    side = int(rng.uniform(8, 90))
+    y, x = np.indices((side, side), dtype=np.float32) / np.float32(side) * 2 - 1
+    lobes = 1 + rng.uniform(0, 0.4) * np.cos(int(rng.integers(2, 7)) * np.arctan2(y, x) + rng.uniform(0, 6))
+    cover = np.clip(1 - np.hypot(y, x) * lobes, 0, 1) ** rng.uniform(0.7, 2) * rng.uniform(0.15, 0.6)
+    rows, columns = (slice(max(0, middle - side // 2), middle - side // 2 + side) for middle in place[::-1])
+    below = picture[rows, columns]
+    cover = cover[-below.shape[0] :, -below.shape[1] :] if min(place) < side // 2 else cover
+    cover = cover[: below.shape[0], : below.shape[1], None]
+    dull = np.array([rng.uniform(20, 60), rng.uniform(50, 95), rng.uniform(40, 85)], np.float32)
+    below += cover * (dull - below)
+
+
 def _lay(rng: np.random.Generator, picture: Picture, thing: Picture, place: tuple[int, int]) -> None:
     """Lay a small picture onto a large one, turned by any angle, its middle at ``place``."""
     height, width = thing.shape[:2]
@@ -91,3 +156,18 @@ def _lay(rng: np.random.Generator, picture: Picture, thing: Picture, place: tupl
     columns = slice(max(0, left), min(picture.shape[1], left + 2 * reach))
     part = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
     picture[rows, columns] += cover[part][..., None] * (turned[part] - picture[rows, columns])
+
+
+_KINDS: tuple[tuple[Paint, float], ...] = (
+    (_board, 0.1),
+    (_cloth, 0.06),
+    (_rail, 0.09),
+    (_colour_card, 0.07),
+    (_shoe, 0.08),
+    (_smudge, 0.1),
+    (_cable, 0.1),
+    (_litter, 0.09),
+    (_label, 0.18),
+    (_pin, 0.13),
+)
+"""What is strewn, the largest first, and how often."""

@@ -91,9 +91,11 @@ def leaf_colour(rng: np.random.Generator) -> Colour:
     return np.array([min(rng.uniform(20, 90), 0.7 * green), green, min(rng.uniform(45, 150), 0.85 * green)], np.float32)
 
 
-def paint_plant(rng: np.random.Generator, canvas: Canvas, y: float, x: float, radius_px: float, shadow: Shadow) -> None:
+def paint_plant(
+    rng: np.random.Generator, canvas: Canvas, y: float, x: float, radius_px: float, colour: Colour, shadow: Shadow
+) -> None:
     """Paint a rosette with its stem at (y, x)."""
-    plant, colour = canvas.add_plant(y, x), leaf_colour(rng)
+    plant = canvas.add_plant(y, x)
     petiole_px = max(1, round(radius_px * 0.025 * rng.uniform(0.7, 1.6)))
     reach_px = int(min(6, radius_px * 0.06))
     for leaf in grow(rng, radius_px):
@@ -101,8 +103,12 @@ def paint_plant(rng: np.random.Generator, canvas: Canvas, y: float, x: float, ra
 
 
 def seedling_colour(rng: np.random.Generator) -> Colour:
-    """That of any leaf, or yellow as long as it has seen little light."""
-    if rng.random() < 0.35:
+    """That of any leaf, or yellow as long as it has seen little light, or nearly grey."""
+    kind = rng.random()
+    if kind < 0.25:
+        light = rng.uniform(80, 190)
+        return (light * np.array([rng.uniform(0.72, 0.95), 1, rng.uniform(0.82, 0.98)])).astype(np.float32)
+    if kind < 0.55:
         light = rng.uniform(110, 230)
         return (light * np.array([rng.uniform(0.4, 0.8), 1, rng.uniform(0.88, 1.03)])).astype(np.float32)
     return leaf_colour(rng)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synthetic.camera import develop
-from training.synthetic.clutter import strew
+from training.synthetic.clutter import mark_pots, strew
 from training.synthetic.foliage import (
     Leaf,
     Shadow,
@@ -31,8 +31,8 @@ def render_rosettes(seed: int, height_px: int, width_px: int) -> Scene:
     canvas = Canvas.on(any_ground(rng, (height_px, width_px)))
     direction = rng.choice([-1, 1], 2)
     shadow = Shadow(int(direction[0]), int(direction[1]), rng.uniform(0.1, 0.6))
-    (_few, _tray, _upright)[rng.choice(3, p=[0.47, 0.45, 0.08])](rng, canvas, shadow)
-    return canvas.finish(develop(rng, canvas.picture))
+    (_few, _tray, _upright)[rng.choice(3, p=[0.35, 0.48, 0.17])](rng, canvas, shadow)
+    return canvas.finish(develop(rng, canvas.picture, canvas.leaves > 0))
 
 
 def _few(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
@@ -48,7 +48,7 @@ def _few(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
         radius_px = float(np.exp(rng.uniform(np.log(14), np.log(most_px))))
         y, x = (side / 2 + rng.normal(0, side * spread) for side in canvas.shape)
         if all(np.hypot(y - other[0], x - other[1]) > 1.2 * radius_px for other in canvas.plant_places):
-            paint_plant(rng, canvas, y, x, radius_px, shadow)
+            paint_plant(rng, canvas, y, x, radius_px, leaf_colour(rng), shadow)
     if canvas.leaves.any() and rng.random() < 0.3:
         _mask_surround(rng, canvas)
 
@@ -105,30 +105,90 @@ def _mask_surround(rng: np.random.Generator, canvas: Canvas) -> None:
 def _upright(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
     """One plant from the side, before a wall: its leaves to both sides of a stem that stands in a pot, or fills all."""
     height, width = canvas.shape
-    if rng.random() < 0.7:
+    if rng.random() < 0.75:
         canvas.picture[:] = bench(rng, canvas.shape)
     strew(rng, canvas.picture)
     foot = np.array([height * rng.uniform(0.7, 1.0), width * rng.uniform(0.3, 0.7)])
-    tall_px, lean = foot[0] * rng.uniform(0.4, 0.95), rng.normal(0, 0.08)
     if rng.random() < 0.8:
         half, deep = width * rng.uniform(0.06, 0.2), height * rng.uniform(0.1, 0.3)
         pot = np.array([[-half, 0], [half, 0], [0.8 * half, deep], [-0.8 * half, deep]]) + foot[::-1]
         grey = rng.uniform(15, 200) * (1 + rng.normal(0, 0.1, 3))
         cv2.fillPoly(canvas.picture, [pot.astype(np.int32)], not_green(grey.astype(np.float32)).tolist(), cv2.LINE_AA)
-    plant, colour = canvas.add_plant(foot[0], foot[1]), leaf_colour(rng)
+    habit = _Habit.any(rng, tall_px=foot[0] * rng.uniform(0.3, 0.95))
+    plant = canvas.add_plant(foot[0], foot[1])
     along = np.linspace(0, 1, 9)
-    stem = np.stack([foot[1] + lean * tall_px * along**2, foot[0] - tall_px * along], 1)
-    _stem(canvas, stem, colour * np.float32(rng.uniform(0.7, 1.1)), max(1, round(tall_px * rng.uniform(0.008, 0.03))))
-    longest_px, aspect, count = tall_px * rng.uniform(0.15, 0.45), rng.uniform(0.3, 0.9), int(rng.integers(3, 26))
-    for index in rng.permutation(count):
-        high = (index + rng.uniform(0.3, 1.0)) / count
-        x, y = (float(np.interp(high, along, stem[:, axis])) for axis in (0, 1))
-        rise = rng.uniform(-0.7, 0.9) if high < 0.85 else rng.uniform(0.3, 1.4)
-        angle = -rise if index % 2 else np.pi + rise
-        leaf = Leaf(
-            angle, longest_px * (1.1 - 0.7 * high) * rng.uniform(0.5, 1.1), aspect, rng.uniform(0.1, 0.5), False
+    lean = rng.normal(0, 0.08) * habit.tall_px
+    axis = np.stack([foot[1] + lean * along**2, foot[0] - habit.tall_px * along], 1)
+    _stem(canvas, axis, habit.stem, max(1, round(habit.tall_px * rng.uniform(0.008, 0.03))))
+    for index in rng.permutation(habit.leaves):
+        high = (index + rng.uniform(0.3, 1.0)) / habit.leaves
+        base = np.array([np.interp(high, along, axis[:, side]) for side in (0, 1)])
+        _hang(rng, canvas, habit, plant, base, high, int(index), shadow)
+
+
+@dataclass(frozen=True, slots=True)
+class _Habit:
+    """How an upright plant grows: few broad leaves or many small ones, close to its stem or on stalks; px and radians.
+
+    ``droop`` is how far blades hang from the direction of their stalks, ``rise`` how far stalks rise.
+    """
+
+    tall_px: float
+    leaves: int
+    longest_px: float
+    aspect: float
+    stalk: float
+    droop: float
+    rise: tuple[float, float]
+    colour: Colour
+    stem: Colour
+
+    @classmethod
+    def any(cls, rng: np.random.Generator, tall_px: float) -> "_Habit":
+        """Of any species."""
+        colour, grass = leaf_colour(rng), rng.random() < 0.15
+        return cls(
+            tall_px=tall_px,
+            leaves=int(rng.integers(3, 12)) if grass else int(rng.integers(5, 34)),
+            longest_px=tall_px * (rng.uniform(0.3, 0.8) if grass else rng.uniform(0.1, 0.42)),
+            aspect=rng.uniform(0.05, 0.15) if grass else rng.uniform(0.3, 0.9),
+            stalk=0.0 if grass or rng.random() < 0.4 else tall_px * rng.uniform(0.03, 0.16),
+            droop=float(rng.choice([0.0, rng.uniform(0.2, 1.3)])),
+            rise=(-0.5, 0.9) if rng.random() < 0.5 else (0.1, 1.2),
+            colour=colour,
+            stem=(colour * rng.uniform(0.7, 1.2)).astype(np.float32),
         )
-        paint_blade(rng, canvas, (y, x), leaf, canvas.add_leaf(plant), colour, shadow)
+
+
+def _hang(
+    rng: np.random.Generator,
+    canvas: Canvas,
+    habit: _Habit,
+    plant: int,
+    base: NDArray[np.float64],
+    high: float,
+    index: int,
+    shadow: Shadow,
+) -> None:
+    """A leaf that grows from the stem at (x, y), ``high`` of the way up: on a stalk, and in a light of its own."""
+    rise = rng.uniform(*habit.rise) if high < 0.85 else rng.uniform(0.3, 1.4)
+    side = 1 if index % 2 else -1
+    stalk_px = habit.stalk * (1.2 - high) * rng.uniform(0.5, 1.3)
+    tip = base + stalk_px * np.array([side * np.cos(rise), -np.sin(rise)])
+    if stalk_px > 2:
+        _stem(canvas, np.stack([base, tip]), habit.stem, max(1, round(habit.tall_px * 0.006)))
+    turned = rise - habit.droop * rng.uniform(0.5, 1.2)
+    # Seen from the side a blade may face the camera or show it its edge.
+    aspect, length_px = habit.aspect * rng.uniform(0.35, 1.1), habit.longest_px * (1.1 - 0.7 * high)
+    leaf = Leaf(
+        angle=-turned if side > 0 else np.pi + turned,
+        length_px=length_px * rng.uniform(0.45, 1.1),
+        aspect=aspect,
+        petiole=0.0 if stalk_px > 2 else rng.uniform(0.0, 0.4),
+        cotyledon=False,
+    )
+    colour = (habit.colour * rng.uniform(0.55, 1.15)).astype(np.float32)
+    paint_blade(rng, canvas, (float(tip[1]), float(tip[0])), leaf, canvas.add_leaf(plant), colour, shadow)
 
 
 def _stem(canvas: Canvas, points: NDArray[np.float64], colour: Colour, thickness_px: int) -> None:
@@ -168,7 +228,9 @@ def _tray(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
         inside = _opening(canvas.shape, layout.places, layout.cell_px / 2 - wall_px, round_pot=rng.random() < 0.3)
         _fill_pots(canvas.picture, inside, wall_px + 1, _rim(rng, canvas.shape), filling)
     strew(rng, canvas.picture)
-    if rng.random() < 0.3:
+    if rng.random() < 0.35:
+        mark_pots(rng, canvas.picture, layout.places, layout.cell_px)
+    if rng.random() < 0.35:
         _seedlings(rng, canvas, layout, shadow)
     else:
         _rosettes(rng, canvas, layout, shadow)
@@ -177,7 +239,7 @@ def _tray(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
 def _seedlings(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow: Shadow) -> None:
     """One sowing: alike, none to three in a cell, from just out of the soil to closing above it."""
     empty, colour, closed = rng.choice([0, 0.2, 0.5, 0.8]), seedling_colour(rng), rng.choice([0, 0.2, 0.8])
-    share = float(np.exp(rng.uniform(np.log(0.08), np.log(0.6))))
+    share = float(np.exp(rng.uniform(np.log(0.08), np.log(0.8))))
     for place in layout.places:
         for _ in range(1 if rng.random() < 0.8 else int(rng.integers(2, 4))):
             length_px = layout.cell_px * share * rng.uniform(0.6, 1.3)
@@ -188,11 +250,14 @@ def _seedlings(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow
 
 
 def _rosettes(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow: Shadow) -> None:
+    """Of one cultivar or of several."""
     empty, size = rng.choice([0, 0.1, 0.3, 0.7]), rng.uniform(0.12, 0.55)
     height, width = canvas.shape
+    alike, common = rng.random() < 0.6, leaf_colour(rng)
     for place in layout.places:
         radius_px = layout.cell_px * float(np.clip(size * rng.uniform(0.5, 1.3), 0.07, 0.62))
         y, x = place + rng.normal(0, layout.cell_px * 0.07, 2)
         near = -radius_px / 2 < y < height + radius_px / 2 and -radius_px / 2 < x < width + radius_px / 2
         if rng.random() >= empty and radius_px >= LEAST_RADIUS_PX and near:
-            paint_plant(rng, canvas, y, x, radius_px, shadow)
+            colour = (common * rng.uniform(0.85, 1.15)).astype(np.float32) if alike else leaf_colour(rng)
+            paint_plant(rng, canvas, y, x, radius_px, colour, shadow)

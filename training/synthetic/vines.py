@@ -29,13 +29,13 @@ def render_vines(seed: int, height_px: int, width_px: int) -> Scene:
     rng = np.random.default_rng((13, seed))
     canvas = Canvas.on(_house(rng, (height_px, width_px)))
     light, fruit = Light.any(rng), list[Fruit]()
-    distances = sorted(rng.uniform(0.25, 2.6, int(rng.integers(1, 4))), reverse=True)
+    distances = sorted(np.exp(rng.uniform(np.log(0.22), np.log(2.6), int(rng.integers(1, 4)))), reverse=True)
     for distance in distances:
         _row(rng, canvas, _Row.at(rng, distance, max(canvas.shape)), light, fruit)
         if rng.random() < 0.3:
             blur_px = rng.uniform(0.3, 1.5) * distance
             canvas.picture[:] = cv2.GaussianBlur(canvas.picture, (0, 0), blur_px)
-    return Scene(develop(rng, canvas.picture), _labels(canvas, fruit))
+    return Scene(develop(rng, canvas.picture, canvas.leaves == FOLIAGE), _labels(canvas, fruit))
 
 
 @dataclass(frozen=True, slots=True)
