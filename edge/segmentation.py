@@ -30,7 +30,7 @@ DOUBLE_SHARE = 0.75
 """Two wholes nearer than this share of the radius of what is theirs, taken together, are one found twice."""
 
 SURER = 0.15
-"""A whole to which none of its parts came must be so much above its threshold: a label, a pin or a smudge has no leaf."""
+"""A whole to which none of its parts came must be so far above its threshold: a label or a pin has no leaf."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

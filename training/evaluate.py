@@ -19,7 +19,7 @@ from training.labels import Labels
 from training.network import Network
 from training.pool import Examples
 from training.spec import ModelSpec
-from training.targets import LEAST_AREA_PX, possible_classes, sample, to_grid
+from training.targets import LEAST_AREA_PX, owners, possible_classes, to_grid
 
 Look = Callable[[NDArray[np.uint8]], Inference]
 """Runs a model on a fitted picture, uint8 [1, H, W, 3]."""
@@ -123,7 +123,7 @@ def compare(spec: ModelSpec, found: Segmentation, certainty: NDArray[np.float32]
     possible = possible_classes(labels)
     known = possible.sum(0) == 1
     truth = possible.argmax(0)
-    instances = sample(expected(labels, spec.grouped)) * ~possible[0]
+    instances = owners(expected(labels, spec.grouped)) * ~possible[0]
     hits = {index: _hits(found, labels, index) for index, said in enumerate(labels.annotated) if said}
     plant = np.isin(truth, [spec.classes.index(name) for name in spec.plant_classes])
     scores = found.objects.score[found.objects.thing == spec.grouped]

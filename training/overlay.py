@@ -10,7 +10,7 @@ from training.evaluate import expected
 from training.labels import Labels
 from training.network import STRIDE_PX
 from training.spec import ModelSpec
-from training.targets import possible_classes, sample, to_grid
+from training.targets import owners, possible_classes, to_grid
 
 RING_PX, DOT_PX = 7, 2
 RED, WHITE = (0, 0, 255), (255, 255, 255)
@@ -28,7 +28,7 @@ def truth_overlay(image: NDArray[np.uint8], labels: Labels, spec: ModelSpec) -> 
     """The same for what is there; what is not known to be plant is left as it is."""
     possible = possible_classes(labels)
     numbers = expected(labels, spec.grouped)
-    drawn = _coloured(image, sample(numbers).astype(np.int32), ~possible[0] & (possible.sum(0) == 1))
+    drawn = _coloured(image, owners(numbers).astype(np.int32), ~possible[0] & (possible.sum(0) == 1))
     for index, thing in enumerate(spec.things):
         seen = set(np.unique(expected(labels, index)).tolist())
         for number, y_px, x_px in labels.centres[index]:

@@ -45,7 +45,7 @@ def make_targets(labels: Labels) -> Targets:
     heat = np.stack(
         [heatmap(instances, centres) for instances, centres in zip(labels.instances, labels.centres, strict=True)]
     )
-    numbers = sample(labels.instances[labels.grouped])
+    numbers = owners(labels.instances[labels.grouped])
     offsets, inside = centre_offsets(numbers, labels.centres[labels.grouped])
     return Targets(allowed, heat, _counted(labels, heat.shape), offsets, inside * ~allowed[0])
 
@@ -75,6 +75,21 @@ def majority(values: NDArray[np.uint8], codes: int) -> NDArray[np.int64]:
         for value in range(codes)
     ]
     return np.asarray(np.argmax(np.stack(shares), axis=0), np.int64)
+
+
+def owners(numbers: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """The instance that has most of each cell, whatever is beside it: 0 only where there is none.
+
+    Where the class of a cell is that of an instance by ``majority``, this says of which; a pixel in its middle may not.
+    """
+    height, width = (side // STRIDE_PX for side in numbers.shape)
+    pixels = numbers.reshape(height, STRIDE_PX, width, STRIDE_PX).swapaxes(1, 2).reshape(height, width, -1)
+    owner = pixels[..., 0].copy()
+    mixed = (pixels != owner[..., None]).any(2)
+    shared = pixels[mixed]
+    votes = (shared[:, :, None] == shared[:, None, :]).sum(2) * (shared > 0)
+    owner[mixed] = np.take_along_axis(shared, votes.argmax(1)[:, None], 1)[:, 0]
+    return owner
 
 
 def to_grid(pixel: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from training.args import AugmentationSettings
 from training.augment import View, random_view, see
 from training.labels import Labels, exact
 from training.loss import dice_loss, focal_loss, offset_loss, partial_cross_entropy
-from training.targets import centre_offsets, heatmap, majority, make_targets
+from training.targets import centre_offsets, heatmap, majority, make_targets, owners
 
 SIZE = 64
 
@@ -57,6 +57,20 @@ def test_offsets_point_to_the_centre() -> None:
 def test_a_cell_of_an_instance_without_a_known_centre_has_no_offset() -> None:
     _, inside = centre_offsets(np.array([[0, 1], [2, 2]], np.uint16), np.array([[1, 3, 3]], np.float32))
     assert inside.tolist() == [[0, 1], [0, 0]]
+
+
+def test_a_cell_belongs_to_the_instance_that_has_most_of_it_whatever_lies_in_its_middle() -> None:
+    numbers = np.zeros((4, 12), np.uint16)
+    numbers[:, 0:2] = 5  # half of the first cell, and its middle is soil
+    numbers[:, 4:8] = 2
+    numbers[2:, 6:8] = 7  # the middle of the second cell
+    assert owners(numbers).tolist() == [[5, 2, 0]]
+
+
+def test_large_instances_do_not_drown_small_ones_in_what_offsets_cost() -> None:
+    numbers = np.repeat(np.array([1, 2], np.uint16), (16, 4))[None]
+    _, counts = centre_offsets(numbers, np.array([[1, 0, 0], [2, 0, 70]], np.float32))
+    assert counts[numbers == 1].sum() == pytest.approx(2 * counts[numbers == 2].sum())
 
 
 @pytest.mark.parametrize("turns", range(4))

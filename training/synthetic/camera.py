@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from training.synthetic.noise import field, grain
 from training.synthetic.scene import Picture
 
-
 GREEN = 1
 LEAF_MOST = 260.0
 """Leaves reflect a tenth of the green light, paper nearly all of it: a camera that shows them white shows nothing."""
