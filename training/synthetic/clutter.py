@@ -98,12 +98,13 @@ def _cloth(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -
 
 
 def _board(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
-    """A white board, a sheet, a rail or a beam: smooth, of hardly any colour, brighter on one side."""
+    """A white board, a sheet, a rail or a beam: smooth, of hardly any colour, brighter on one side, at times glaring."""
     size = rng.uniform(0.1, 1.0, 2) * min(picture.shape[:2])
     size[1] *= rng.choice([1.0, 0.15])
     rows, columns = (max(4, int(side)) for side in size)
     slope = 1 + rng.uniform(0, 0.4) * np.linspace(-1, 1, columns, dtype=np.float32)
-    colour = rng.uniform(60, 280) * (1 + rng.normal(0, 0.04, 3))
+    bright = rng.uniform(280, 900) if rng.random() < 0.3 else rng.uniform(60, 280)
+    colour = bright * (1 + rng.normal(0, 0.04, 3))
     _lay(rng, picture, np.broadcast_to(colour, (rows, columns, 3)).astype(np.float32) * slope[:, None], place)
 
 
