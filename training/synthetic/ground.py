@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 
 from training.synthetic.noise import field
@@ -17,7 +18,7 @@ def not_green(colour: Colour) -> Colour:
 
 
 def soil(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
-    """Crumbs of several sizes; at times perlite, at times algae."""
+    """Crumbs of several sizes; at times perlite, fibres or algae."""
     base = np.array([rng.uniform(20, 60), rng.uniform(28, 75), rng.uniform(35, 95)], np.float32) * rng.uniform(0.5, 1.5)
     crumb_px = rng.uniform(1, 4)
     relief = 1 + rng.uniform(0.05, 0.25) * field(rng, shape, crumb_px)
@@ -25,6 +26,8 @@ def soil(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
     ground: Picture = base * relief[..., None]
     if rng.random() < 0.6:
         _strew_perlite(rng, ground)
+    if rng.random() < 0.45:
+        _strew_fibres(rng, ground)
     if rng.random() < 0.25:
         _grow_algae(rng, ground)
     return ground
@@ -35,6 +38,19 @@ def _strew_perlite(rng: np.random.Generator, ground: Picture) -> None:
     grains = field(rng, shape, rng.uniform(2, 6)) > rng.uniform(1.6, 2.6)
     shine = rng.uniform(0.5, 1.1) * (1 + 0.15 * field(rng, shape, 2)[grains])
     ground[grains] = np.array([150, 180, 200], np.float32) * shine[:, None]
+
+
+def _strew_fibres(rng: np.random.Generator, ground: Picture) -> None:
+    """Straws and twigs, some of them bent or forked as two cotyledons are, but brown."""
+    height, width = ground.shape[:2]
+    longest_px = rng.uniform(5, 30)
+    for _ in range(int(rng.integers(4, 60))):
+        knee = rng.uniform(0, 1, 2) * (width, height)
+        turns = rng.uniform(0, 2 * np.pi) + np.array([0.0, rng.uniform(0.5, np.pi) if rng.random() < 0.5 else np.pi])
+        ends = knee + rng.uniform(0.2, 0.5, (2, 1)) * longest_px * np.stack([np.cos(turns), np.sin(turns)], 1)
+        brown = np.array([1.0, rng.uniform(1.1, 1.4), rng.uniform(1.4, 1.9)]) * rng.uniform(30, 120)
+        points = np.round(np.stack([ends[0], knee, ends[1]]) * 16).astype(np.int32)
+        cv2.polylines(ground, [points], False, brown.tolist(), int(rng.integers(1, 3)), cv2.LINE_AA, 4)
 
 
 def _grow_algae(rng: np.random.Generator, ground: Picture) -> None:
