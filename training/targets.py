@@ -84,7 +84,7 @@ def owners(numbers: NDArray[np.uint16]) -> NDArray[np.uint16]:
     """
     height, width = (side // STRIDE_PX for side in numbers.shape)
     pixels = numbers.reshape(height, STRIDE_PX, width, STRIDE_PX).swapaxes(1, 2).reshape(height, width, -1)
-    owner = pixels[..., 0].copy()
+    owner: NDArray[np.uint16] = pixels[..., 0].copy()
     mixed = (pixels != owner[..., None]).any(2)
     shared = pixels[mixed]
     votes = (shared[:, :, None] == shared[:, None, :]).sum(2) * (shared > 0)

@@ -98,7 +98,7 @@ def _cloth(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -
 
 
 def _board(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) -> None:
-    """A white board, a sheet, a rail or a beam: smooth, of hardly any colour, brighter on one side, at times glaring."""
+    """A white board, a sheet, a rail or a beam: smooth, of hardly any colour, brighter on one side; some glare."""
     size = rng.uniform(0.1, 1.0, 2) * min(picture.shape[:2])
     size[1] *= rng.choice([1.0, 0.15])
     rows, columns = (max(4, int(side)) for side in size)
@@ -136,10 +136,10 @@ def _smudge(rng: np.random.Generator, picture: Picture, place: tuple[int, int]) 
     y, x = np.indices((side, side), dtype=np.float32) / np.float32(side) * 2 - 1
     lobes = 1 + rng.uniform(0, 0.4) * np.cos(int(rng.integers(2, 7)) * np.arctan2(y, x) + rng.uniform(0, 6))
     cover = np.clip(1 - np.hypot(y, x) * lobes, 0, 1) ** rng.uniform(0.7, 2) * rng.uniform(0.15, 0.6)
-    rows, columns = (slice(max(0, middle - side // 2), middle - side // 2 + side) for middle in place[::-1])
-    below = picture[rows, columns]
-    cover = cover[-below.shape[0] :, -below.shape[1] :] if min(place) < side // 2 else cover
-    cover = cover[: below.shape[0], : below.shape[1], None]
+    top, left = place[1] - side // 2, place[0] - side // 2
+    below = picture[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
+    from_row, from_column = max(0, -top), max(0, -left)
+    cover = cover[from_row : from_row + below.shape[0], from_column : from_column + below.shape[1], None]
     dull = np.array([rng.uniform(20, 60), rng.uniform(50, 95), rng.uniform(40, 85)], np.float32)
     below += cover * (dull - below)
 

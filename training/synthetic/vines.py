@@ -29,7 +29,7 @@ def render_vines(seed: int, height_px: int, width_px: int) -> Scene:
     rng = np.random.default_rng((13, seed))
     canvas = Canvas.on(_house(rng, (height_px, width_px)))
     light, fruit = Light.any(rng), list[Fruit]()
-    distances = sorted(np.exp(rng.uniform(np.log(0.22), np.log(2.6), int(rng.integers(1, 4)))), reverse=True)
+    distances = sorted(rng.uniform(0.25, 2.6, int(rng.integers(1, 4))), reverse=True)
     for distance in distances:
         _row(rng, canvas, _Row.at(rng, distance, max(canvas.shape)), light, fruit)
         if rng.random() < 0.3:
