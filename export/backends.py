@@ -22,11 +22,17 @@ def open_precision(package: ModelPackage, precision: Precision, backend: str = "
 
 
 def runnable(package: ModelPackage) -> Iterator[tuple[str, Precision, Backend | str]]:
-    """Each file of a package on each runtime that takes it: the open backend, or why it cannot run on this machine."""
+    """Each file of a package on each runtime that takes it: the open backend, or why it cannot run on this machine.
+
+    Of a runtime that is not there only the first file is told of.
+    """
     for runtime in RUNTIMES:
-        for precision in runtime.precisions:
-            if precision in package.manifest.models:
-                try:
-                    yield runtime.name, precision, open_precision(package, precision, runtime.name)
-                except BackendMissing as missing:
-                    yield runtime.name, precision, str(missing)
+        files = [precision for precision in runtime.precisions if precision in package.manifest.models]
+        for precision in files:
+            if (reason := runtime.missing()) is not None:
+                yield runtime.name, precision, reason
+                break
+            try:
+                yield runtime.name, precision, open_precision(package, precision, runtime.name)
+            except BackendMissing as missing:
+                yield runtime.name, precision, str(missing)

@@ -19,6 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from edge.archive import pack, unpack
+from edge.backends import Backend
 from edge.contract.manifest import MANIFEST_FILE, Lineage, Precision
 from edge.errors import CanopyError, ConfigError
 from edge.package import ModelPackage
@@ -30,13 +31,13 @@ from export.engine import LIBRARIES, build_engine, torch_engine
 from export.evidence import photographed_evidence, photographs, rendered_evidence, rendered_scenes
 from export.golden import check_golden
 from export.package import build_package
-from export.parity import compare
+from export.parity import ParityRefused, compare
 from export.requantize import requantize
 from export.signature import check_signature, make_key, sign
 from export.to_onnx import OUTPUTS, to_float_graph, with_border
 from training.args import DataSettings
 from training.checkpoint import load_network
-from training.evaluate import torch_look
+from training.evaluate import Look, torch_look
 from training.pool import Examples
 from training.reference import LEAST_PICTURES, read_pictures
 from training.report import measure
@@ -276,18 +277,34 @@ def verify(
         if data:
             scenes = photographs(data, spec, _reading(checkpoint or folder))[1]
         reference = torch_look(load_network(checkpoint or folder), opened.manifest.top_k)
+        refusals: list[str] = []
         for runtime, precision, backend in runnable(opened):
             if isinstance(backend, str):
-                show(f"[dim]{precision} on {runtime}: not measured: {escape(backend)}[/]")
+                show(f"[dim]{runtime}: not measured: {escape(backend)}[/]")
                 continue
-            check_golden(opened, backend)
-            parity = compare(reference, backend.infer, opened.manifest, scenes)
-            if report:
-                measure(backend.infer, opened.manifest, scenes, report / f"{precision}-{runtime}")
-            parity.check(f"model.{precision}.onnx on {backend.name}")
-            apart = ", ".join(f"{name} {error:.4f}" for name, error in parity.tensors.items())
-            show(f"{precision} on {escape(backend.name)}: good; apart from the network in {apart}")
+            where = report / f"{precision}-{runtime}" if report else None
+            try:
+                show(
+                    f"{precision} on {escape(backend.name)}: {_held(opened, precision, backend, reference, scenes, where)}"
+                )
+            except ParityRefused as refusal:
+                refusals.append(str(refusal))
+                show(f"[red]{precision} on {escape(backend.name)}: refused[/]")
             backend.close()
+        if refusals:
+            raise ParityRefused("\n".join(refusals))
+
+
+def _held(
+    opened: ModelPackage, precision: Precision, backend: Backend, reference: Look, scenes: Examples, where: Path | None
+) -> str:
+    """Hold a backend against the golden frames and the network; pictures and figures go to ``where``."""
+    check_golden(opened, backend)
+    parity = compare(reference, backend.infer, opened.manifest, scenes)
+    if where:
+        measure(backend.infer, opened.manifest, scenes, where)
+    parity.check(f"model.{precision}.onnx on {backend.name}")
+    return "good; apart from the network in " + ", ".join(f"{name} {by:.4f}" for name, by in parity.tensors.items())
 
 
 def _listed(paths: list[Path]) -> list[Path]:

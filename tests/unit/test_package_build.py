@@ -156,7 +156,9 @@ def test_verify_refuses_a_spoilt_file_that_its_manifest_vouches_for(package: Mod
     build._seal(folder, package.manifest)
     refused = CliRunner().invoke(app, ["verify", str(folder), "--held-back", "4"])
     assert refused.exit_code == 7, refused.output
-    assert "fp32" in refused.output
+    said = " ".join(refused.output.split())
+    assert "fp32 on ONNX Runtime" in said
+    assert "fp16 on ONNX Runtime" in said  # and what comes after it is told of all the same
 
 
 @pytest.fixture
@@ -183,7 +185,7 @@ def test_verify_takes_every_file_on_every_backend_of_this_machine(
     for precision in ALL:
         assert f"{precision} on ONNX Runtime" in said
         assert (reports / f"{precision}-cpu" / "report.html").exists()
-    assert "fp16 on cuda: not measured" in said or "CUDAExecutionProvider" in said
+    assert said.count("cuda: not measured: ") == 1 or "CUDAExecutionProvider" in said
 
 
 def test_a_package_is_made_of_photographs_that_training_held_back_and_calibrated_on_the_others(
