@@ -283,13 +283,12 @@ def verify(
                 show(f"[dim]{runtime}: not measured: {escape(backend)}[/]")
                 continue
             where = report / f"{precision}-{runtime}" if report else None
+            name = f"{precision} on {escape(backend.name)}"
             try:
-                show(
-                    f"{precision} on {escape(backend.name)}: {_held(opened, precision, backend, reference, scenes, where)}"
-                )
+                show(f"{name}: {_held(opened, precision, backend, reference, scenes, where)}")
             except ParityRefused as refusal:
                 refusals.append(str(refusal))
-                show(f"[red]{precision} on {escape(backend.name)}: refused[/]")
+                show(f"[red]{name}: refused[/]")
             backend.close()
         if refusals:
             raise ParityRefused("\n".join(refusals))
