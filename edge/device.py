@@ -6,6 +6,7 @@ import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 
@@ -24,7 +25,7 @@ from edge.observe import Observer
 from edge.outbox import OUTBOX_FILE, Outbox
 from edge.package import peek
 from edge.publisher import Publisher
-from edge.settings import DeviceSettings
+from edge.settings import DeviceSettings, UpdateSettings
 from edge.sights import Seen, Sights
 from edge.status import CameraStatus, Status, write_status
 from edge.update.boot import note_start, run_active
@@ -33,7 +34,9 @@ from edge.update.probation import Reading
 from edge.update.report import in_words
 from edge.update.request import is_held
 from edge.update.slotstore import SlotStore
-from edge.update.updater import Updater
+
+if TYPE_CHECKING:
+    from edge.update.updater import Updater
 
 LAST_DELIVERY_S = 0.5
 STOP_UPDATER_S = 0.2
@@ -80,7 +83,7 @@ class Device:
         self._ledger = Ledger(
             self._store,
             update.hardware if update else "none",
-            lambda: peek(settings.inference.package),
+            lambda: peek(settings.inference.package) if update else None,
             lambda: is_held(settings.state_dir),
             self._record,
         )
@@ -93,20 +96,7 @@ class Device:
         }
         self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox)
         self._loop_thread = threading.Thread(target=self._loop.run, name="loop", daemon=True)
-        self._updater = (
-            Updater(
-                settings,
-                update,
-                self._store,
-                self._ledger,
-                self._model,
-                self._sights,
-                read=self._read,
-                forget=self._loop.step_times.forget,
-            )
-            if update and self._sights
-            else None
-        )
+        self._updater = self._make_updater(update, self._sights) if update and self._sights else None
         self._publisher = (
             Publisher(
                 self._outbox, settings.mqtt, settings.site, settings.device, self._info, self._health, self._updater
@@ -233,6 +223,20 @@ class Device:
             outbox_bytes=stats.bytes,
             disk_free_bytes=disk_free_bytes(self._settings.state_dir),
             temperatures_c=temperatures_c(),
+        )
+
+    def _make_updater(self, update: UpdateSettings, sights: Sights) -> "Updater":
+        from edge.update.updater import Updater  # noqa: PLC0415 - a device that takes no updates starts without it
+
+        return Updater(
+            self._settings,
+            update,
+            self._store,
+            self._ledger,
+            self._model,
+            sights,
+            read=self._read,
+            forget=self._loop.step_times.forget,
         )
 
     def _read(self) -> Reading:
