@@ -104,6 +104,7 @@ def test_the_next_update_goes_into_the_other_slot_and_a_rollback_needs_no_networ
     )
 
 
+@pytest.mark.slow
 def test_a_fleet_that_names_the_model_to_go_back_to_gets_that_one_wherever_it_is(device_with, publish):
     device, first, second, third = device_with(), publish(), publish(), publish()
     for revision, wanted in enumerate((first, second, third), start=1):
