@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from edge.acceptance.report import Check
 from edge.backends import Backend
 from edge.contract.manifest import Manifest
-from edge.contract.traits import VOCABULARY, Unit
+from edge.contract.traits import VOCABULARY, Unit, expanded
 from edge.golden import Golden
 from edge.plots import Plots
 from edge.preprocess import fit
@@ -46,7 +46,7 @@ def trait_checks(ours: Backend, reference: Backend, manifest: Manifest, pictures
     """Whether counts, areas and shares come out alike on both, over all pictures."""
     look = traits_of(manifest)
     pairs = [(look(ours, picture), look(reference, picture)) for picture in pictures]
-    return [_agreement(name, pairs) for name in manifest.traits if VOCABULARY[name].unit in GATED]
+    return [_agreement(name, pairs) for name in expanded(manifest.traits) if VOCABULARY[name].unit in GATED]
 
 
 def traits_of(manifest: Manifest) -> Callable[[Backend, Picture], Traits]:
