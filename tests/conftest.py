@@ -10,7 +10,7 @@ from tests.sim.mosquitto import mosquitto
 __all__ = ["mosquitto"]
 
 NOT_ON_A_DEVICE = {
-    *("torch", "lightning", "onnxscript", "onnxslim"),
+    *("torch", "lightning", "onnxscript", "onnxslim", "pycocotools"),
     *("amqtt", "fastapi", "jinja2", "sqlalchemy", "uvicorn"),
 }
 """What tests of training, export and fleet import, and no test of the device."""
