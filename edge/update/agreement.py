@@ -110,18 +110,22 @@ class Comparison:
             class_bins=_bins(self._classes),
         )
 
-    def objection(self) -> str:
-        """Why the candidate cannot be believed; empty if it can, or nothing was compared."""
+    def objection(self, planned: int = 0) -> str:
+        """Why the candidate cannot be believed; empty if it can, or nothing was compared.
+
+        Of fewer pictures than the ``planned`` ones, disagreement is an objection once the rest could not mend it.
+        """
         if self._with_plants and self._blind == self._with_plants:
             return (
                 f"it is blind: it sees no plant in any of the {self._with_plants} pictures in which the model in force "
                 "sees some"
             )
-        least = self._limits.share * self.pictures
-        if self._agreed < least:
+        whole = max(self.pictures, planned)
+        least = self._limits.share * whole
+        if self._agreed + whole - self.pictures < least:
             return (
                 f"it disagrees with the model in force: only {self._agreed} of {self.pictures} pictures lie within the "
-                f"limits of update.agreement, {np.ceil(least):.0f} must"
+                f"limits of update.agreement, {np.ceil(least):.0f} of {whole} must"
             )
         return ""
 

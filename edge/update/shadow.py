@@ -68,7 +68,7 @@ class Shadow:
         """Why the candidate cannot be believed; empty if it can."""
         if self._comparison.pictures < min(LEAST_FOR_DOUBT, self._limits.shadow_pictures or LEAST_FOR_DOUBT):
             return ""
-        return self._comparison.objection()
+        return self._comparison.objection(self._limits.shadow_pictures)
 
     def close(self) -> None:
         """End the second model's process."""

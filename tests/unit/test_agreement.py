@@ -81,3 +81,11 @@ def test_the_histograms_count_every_picture_in_bounded_bins():
     assert report.pictures == sum(report.count_bins) == sum(report.area_bins) == sum(report.class_bins) == 3
     assert (report.count_bins[-1], report.area_bins[0], report.class_bins[-1], report.agreed) == (1, 1, 2, 1)
     assert (len(report.count_bins), len(report.area_bins), len(report.class_bins)) == (17, 17, 10)
+
+
+def test_of_fewer_pictures_than_planned_only_what_cannot_be_mended_any_more_is_an_objection():
+    other = finding(count=9)
+    pairs = [(finding(), finding())] * 4 + [(other, finding())] * 2
+    assert compared(*pairs).objection(planned=6)
+    assert not compared(*pairs).objection(planned=10)
+    assert "6 of 8" in compared(*pairs, (other, finding())).objection(planned=8)
