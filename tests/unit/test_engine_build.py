@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -304,8 +303,7 @@ def test_a_daemon_killed_while_it_builds_leaves_no_engine_and_no_lock(nvidia, tm
     command = [sys.executable, "-c", MAKE, str(tmp_path / "engines"), str(package.model("fp32"))]
     daemon = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert daemon.stdout is not None
-    while "Building" not in daemon.stdout.readline():
-        pass
+    assert any("Building" in line for line in iter(daemon.stdout.readline, ""))
     daemon.send_signal(signal.SIGKILL)
     daemon.wait()
     daemon.stdout.close()
@@ -314,7 +312,5 @@ def test_a_daemon_killed_while_it_builds_leaves_no_engine_and_no_lock(nvidia, tm
     engines = shop(tmp_path, "tensorrt")
     with pytest.raises(EngineMissing):
         engines.find(graph)
-    started_s = time.monotonic()
-    assert engines.make(graph, silent).plan()
-    assert time.monotonic() - started_s < 60
+    assert engines.make(graph, silent).plan(), "a lock that outlived its owner would hold this up for ever"
     assert not list(engines.cache.folder.glob(".partial*"))
