@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from edge.contract.message import Name
 from fleet import page, rollout_page, views
+from fleet.access import Principal, Role
 from fleet.completeness import Hour
 from fleet.errors import StoreError
 from fleet.growth import rates
@@ -52,6 +53,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
     app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")
     app.middleware("http")(guard(allowed=commands))
     app.middleware("http")(_secure)
+    app.middleware("http")(_as_local(Role.OPERATOR if commands else Role.VIEWER))
     app.exception_handler(StoreError)(_unavailable)
     if repository is not None:
         public = RepositoryFolder(repository).public
@@ -157,6 +159,14 @@ def _device_id(connection: Connection, site: str, device: str) -> int:
     if found is None:
         raise HTTPException(404, f"no device {site}/{device} has been heard of; /api/devices lists those that have")
     return int(found["id"])
+
+
+def _as_local(role: Role) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+    async def recognise(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        request.state.principal = Principal("local", role)
+        return await call_next(request)
+
+    return recognise
 
 
 async def _secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -23,6 +23,13 @@ Bins = Annotated[tuple[Count, ...], Field(max_length=64)]
 """How often a difference fell into each bin of a histogram."""
 
 
+SettingPath = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[A-Za-z0-9][A-Za-z0-9_-]{0,63}){0,5}$", max_length=256)]
+"""Where a setting stands in the device's configuration: ``cameras.top.interval_s``; a camera stands under its name."""
+
+Setting = bool | Annotated[int, Field(ge=-(2**53), le=2**53)] | float | Annotated[str, Field(max_length=256)] | None
+"""What a setting can be, as in the YAML file."""
+
+
 class Phase(str, Enum):
     """Where an update stands. ``confirmed``, ``rolled_back`` and ``refused`` are ends."""
 
@@ -104,6 +111,8 @@ class Desired(Message):
     revision: Count
     wanted: Wanted | None = None
     roll_back: bool = False
+    settings: Annotated[dict[SettingPath, Setting], Field(max_length=64)] = Field(default_factory=dict)
+    """All that the fleet wants otherwise than the device's own file has it; the rest stays as the file says."""
 
 
 class ShadowReport(Wire):
@@ -144,3 +153,7 @@ class Reported(Message):
     held: bool = False
     """A technician holds updates on the device."""
     shadow: ShadowReport | None = None
+    settings: Annotated[dict[SettingPath, Setting], Field(max_length=256)] = Field(default_factory=dict)
+    """The settings in force of those that the fleet may change."""
+    settings_refused: Annotated[dict[SettingPath, Text], Field(max_length=64)] = Field(default_factory=dict)
+    """What was wanted and is not done, each with the reason."""

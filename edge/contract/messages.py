@@ -75,3 +75,12 @@ class Health(Message):
     outbox_bytes: Count = 0
     disk_free_bytes: Count | None = None
     temperatures_c: Annotated[dict[Label, float], Field(max_length=64)] = Field(default_factory=dict)
+    fps: Annotated[dict[Name, float], Field(max_length=64)] = Field(default_factory=dict)
+    """Pictures processed per second of each camera, since the last health."""
+    clocks_mhz: Annotated[dict[Label, float], Field(max_length=64)] = Field(default_factory=dict)
+    power_mode: Label | None = None
+    throttled: bool | None = None
+    """The chip runs slower than it could, for heat or for want of power; ``None``: it does not tell."""
+    relief: Label = ""
+    """What the device does against heat by itself; empty: nothing is needed."""
+    clock_ok: bool | None = None

@@ -25,6 +25,10 @@ class QualityFlag(str, Enum):
     OVEREXPOSED = "overexposed"
     BLURRED = "blurred"
     FROZEN = "frozen"
+    LAMP = "lamp"
+    """Coloured light: what is seen is the lamp's colour more than the plant's."""
+    MOVED = "moved"
+    """The camera no longer stands where it was calibrated."""
 
 
 class TraitValue(Wire):
@@ -77,6 +81,9 @@ class EventKind(str, Enum):
     STOPPED = "stopped"
     CAMERA_LOST = "camera_lost"
     CAMERA_BACK = "camera_back"
+    CAMERA_REPAIR = "camera_repair"
+    CAMERA_MOVED = "camera_moved"
+    CAMERA_CALIBRATED = "camera_calibrated"
     STORE_QUARANTINED = "store_quarantined"
     STORE_FULL = "store_full"
     MODEL_UNUSABLE = "model_unusable"
@@ -85,6 +92,10 @@ class EventKind(str, Enum):
     MODEL_CONFIRMED = "model_confirmed"
     MODEL_REFUSED = "model_refused"
     MODEL_ROLLED_BACK = "model_rolled_back"
+    SETTINGS_CHANGED = "settings_changed"
+    SETTINGS_REFUSED = "settings_refused"
+    HOT = "hot"
+    COOL = "cool"
     GAP = "gap"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from edge.contract.commands import Command, Response
 from edge.contract.control import Desired, Reported
 from edge.contract.message import Message, Name
 from edge.contract.messages import Ack, EventBatch, Health, Info, ObservationBatch, State
@@ -30,11 +31,13 @@ STATE = Channel("state", 1, True, State, 4_096)
 INFO = Channel("info", 1, True, Info, 16_384)
 HEALTH = Channel("health", 0, False, Health, 65_536)
 ACK = Channel("ack", 1, True, Ack, 4_096)
-DESIRED = Channel("desired", 1, True, Desired, 16_384)
-REPORTED = Channel("reported", 1, True, Reported, 16_384)
+DESIRED = Channel("desired", 1, True, Desired, 65_536)
+REPORTED = Channel("reported", 1, True, Reported, 262_144)
+CMD = Channel("cmd", 1, False, Command, 4_096)
+RSP = Channel("rsp", 1, False, Response, 540_000)
 
 CHANNELS: dict[str, Channel] = {
-    channel.name: channel for channel in (OBS, EVENT, STATE, INFO, HEALTH, ACK, DESIRED, REPORTED)
+    channel.name: channel for channel in (OBS, EVENT, STATE, INFO, HEALTH, ACK, DESIRED, REPORTED, CMD, RSP)
 }
 
 

@@ -29,7 +29,18 @@ def with_unknown_fields(tree):
         return [with_unknown_fields(item) for item in tree]
     if not isinstance(tree, dict):
         return tree
-    maps = {"detail", "frames", "temperatures_c", "files", "models", "metrics"}
+    maps = {
+        "detail",
+        "frames",
+        "temperatures_c",
+        "fps",
+        "clocks_mhz",
+        "settings",
+        "settings_refused",
+        "files",
+        "models",
+        "metrics",
+    }
     grown = {key: value if key in maps else with_unknown_fields(value) for key, value in tree.items()}
     return {**grown, "invented_later": {"a": [1]}}
 

@@ -1,0 +1,138 @@
+"""What devices send: numbered records, and the account of their numbers."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from fleet.schema.base import JsonText, Moment, metadata
+
+
+def _stream_key() -> Column[Any]:
+    return Column("stream_id", Integer, ForeignKey("streams.id"), primary_key=True)
+
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("device", String(64), nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
+    Column("online", Boolean, nullable=False, default=False),
+    Column("info", JsonText),
+    Column("health", JsonText),
+    UniqueConstraint("site", "device"),
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("device_id", Integer, ForeignKey("devices.id"), nullable=False),
+    Column("epoch", String(32), nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
+    Column("watermark", BigInteger, nullable=False, default=0),
+    Column("max_seq", BigInteger, nullable=False, default=0),  # highest number received or told dropped
+    Column("announced_seq", BigInteger, nullable=False, default=0),  # highest number that the device spoke of
+    Column("received", BigInteger, nullable=False, default=0),
+    Column("repeated", BigInteger, nullable=False, default=0),
+    UniqueConstraint("device_id", "epoch"),
+)
+
+spans = Table(
+    "spans",  # runs above the watermark that are received or told dropped
+    metadata,
+    _stream_key(),
+    Column("first_seq", BigInteger, primary_key=True),
+    Column("last_seq", BigInteger, nullable=False),
+)
+
+gaps = Table(
+    "gaps",  # runs that the device says it had to drop; records of them may have arrived all the same
+    metadata,
+    _stream_key(),
+    Column("first_seq", BigInteger, primary_key=True),
+    Column("last_seq", BigInteger, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("reason", String, nullable=False),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    _stream_key(),
+    Column("seq", BigInteger, primary_key=True),
+    Column("camera", String(64), nullable=False),
+    Column("plot", String(64), nullable=False),
+    Column("captured_at", Moment, nullable=False),
+    Column("clock_ok", Boolean, nullable=False),
+    Column("monotonic_s", Float, nullable=False),
+    Column("boot_id", String, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("frame_id", BigInteger, nullable=False),
+    Column("outcome", String(16)),
+    Column("quality", JsonText, nullable=False),
+    Column("traits", JsonText, nullable=False),
+    Column("model", String(71)),
+    Column("calibration", String(71)),
+    Column("error", String, nullable=False),
+    Index("observations_by_plot", "stream_id", "plot", "captured_at"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _stream_key(),
+    Column("seq", BigInteger, primary_key=True),
+    Column("kind", String(32)),
+    Column("camera", String(64)),
+    Column("happened_at", Moment, nullable=False),
+    Column("clock_ok", Boolean, nullable=False),
+    Column("monotonic_s", Float, nullable=False),
+    Column("boot_id", String, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("message", String, nullable=False),
+    Column("detail", JsonText, nullable=False),
+)
+
+plots = Table(
+    "plots",  # where the newest observation of each plot stands
+    metadata,
+    Column("device_id", Integer, ForeignKey("devices.id"), primary_key=True),
+    Column("camera", String(64), primary_key=True),
+    Column("plot", String(64), primary_key=True),
+    Column("stream_id", Integer, ForeignKey("streams.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
+hours = Table(
+    "hours",  # records received, by the hour in which they were taken
+    metadata,
+    _stream_key(),
+    Column("hour", Moment, primary_key=True),
+    Column("received", BigInteger, nullable=False),
+)
+
+rejects = Table(
+    "rejects",  # messages that were none
+    metadata,
+    Column("topic", String(256), primary_key=True),
+    Column("reason", String(256), primary_key=True),
+    Column("head", LargeBinary(256), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("last_at", Moment, nullable=False),
+)
