@@ -5,6 +5,7 @@
     FleetError                     1
     ├── ConfigError                2   the configuration cannot be used
     ├── PlanError                  2   a rollout's plan, or what was asked for with it, makes no sense
+    ├── BadCursor                  2   where a page shall begin cannot be read
     ├── NotFound                   3   no such rollout, model or device
     ├── NotPossible                4   it exists, and as things stand this cannot be done with it
     ├── StoreError                 5
@@ -36,6 +37,12 @@ class ConfigError(FleetError):
 
 class PlanError(FleetError):
     """A rollout's plan, or what was asked for with it, makes no sense."""
+
+    exit_code = 2
+
+
+class BadCursor(FleetError):
+    """Where a page shall begin cannot be read."""
 
     exit_code = 2
 

@@ -1,19 +1,17 @@
 """How fast a plot's plants grow: the contract's traits over time, computed from what the store has of them."""
 
 from datetime import datetime, tzinfo
-from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from edge.contract import growth
 from edge.contract.records import Outcome
 from edge.contract.traits import LEAF_COUNT, PHYLLOCHRON, PROJECTED_LEAF_AREA, RELATIVE_GROWTH_RATE, Trait
 from fleet import schema
+from fleet.observed import Document, documents, observed
 
 MAX_READINGS = 20_000
 """The newest are taken; each rate says from how many days it is."""
-
-Document = dict[str, Any]
 
 
 def rates(
@@ -46,18 +44,17 @@ def rates(
 def _readings(
     connection: Connection, device_id: int, camera: str, plot: str, since: datetime
 ) -> list[tuple[datetime, dict[str, float]]]:
-    table, streams = schema.observations, schema.streams
-    own = select(streams.c.id).where(streams.c.device_id == device_id)
-    query = select(table.c.captured_at, table.c.traits).where(
-        table.c.stream_id.in_(own),
-        table.c.camera == camera,
-        table.c.plot == plot,
-        table.c.captured_at >= since,
+    table, plots, cameras = schema.observations, schema.plots, schema.cameras
+    query = observed().where(
+        cameras.c.device_id == device_id,
+        cameras.c.name == camera,
+        plots.c.name == plot,
+        table.c.taken_at >= since,
         table.c.clock_ok.is_(True),
         table.c.outcome == Outcome.MEASURED.value,
     )
-    rows = connection.execute(query.order_by(table.c.captured_at.desc()).limit(MAX_READINGS))
-    return [(row.captured_at, {value["trait"]: float(value["value"]) for value in row.traits}) for row in rows]
+    found = documents(connection, query.order_by(table.c.taken_at.desc()).limit(MAX_READINGS))
+    return [(row["taken_at"], {value["trait"]: float(value["value"]) for value in row["traits"]}) for row in found]
 
 
 def _document(trait: Trait, rate: growth.Rate) -> Document:

@@ -4,19 +4,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, Integer, and_, bindparam, delete, insert, or_, select, update
 
 from edge.contract.control import Reported
-from edge.contract.message import Message
+from edge.contract.message import Entry, Message
 from edge.contract.messages import EventBatch, Health, Info, ObservationBatch, State
-from edge.contract.records import EventEntry, EventKind, ObservationEntry
+from edge.contract.records import Clock, EventEntry, EventKind, ObservationEntry
 from fleet import schema, statements
 from fleet.account import Admission, admit, doubtful
 from fleet.intake import HEAD_BYTES, Letter, Reject
-from fleet.rows import Row, event_row, hour_of, observation_row
+from fleet.rows import Numbers, Row, event_row, hour_of, observation_row, taken_at
 from fleet.spans import Span, Spans
+from fleet.words import Words, kind_of
+
+E = TypeVar("E", bound=Entry)
 
 MAX_REJECTS = 1_000
 """Different rejects kept; further ones are counted together."""
@@ -52,6 +56,22 @@ class _Post:
 
 
 @dataclass(slots=True)
+class _Sheet:
+    """The records of a batch that are new, each once: of which device, of which stream."""
+
+    observations: list[tuple[int, int, ObservationEntry]] = field(default_factory=list)
+    events: list[tuple[int, EventEntry]] = field(default_factory=list)
+    gaps: list[tuple[int, Span, EventEntry]] = field(default_factory=list)
+
+    def add(self, device_id: int, stream_id: int, post: "_Post", admission: Admission) -> None:
+        """What was admitted of a stream's post."""
+        for entry in _once(post.observations, admission):
+            self.observations.append((device_id, stream_id, entry))
+        self.events.extend((stream_id, entry) for entry in _once(post.events, admission))
+        self.gaps.extend((stream_id, span, entry) for span, entry in post.gaps if span in admission.gaps)
+
+
+@dataclass(slots=True)
 class _Device:
     """What came for one device."""
 
@@ -60,17 +80,19 @@ class _Device:
     streams: dict[str, _Post] = field(default_factory=lambda: defaultdict(_Post))
 
 
-def file_letters(connection: Connection, letters: Iterable[Letter], now: datetime) -> list[Watermark]:
+def file_letters(connection: Connection, letters: Iterable[Letter], now: datetime, words: Words) -> list[Watermark]:
     """Write everything that the letters say; returns what may be acknowledged after the commit."""
     watermarks = []
-    for (site, device), post in _sorted(letters, now).items():
+    sheet = _Sheet()
+    for (site, device), post in sorted(_sorted(letters, now).items(), key=itemgetter(0)):  # one order: no deadlock
         device_id = _device_id(connection, site, device, post.status, now)
         if post.reported is not None:
             _file_reported(connection, device_id, post.reported, now)
         for epoch, stream_post in post.streams.items():
-            watermark = _file_stream(connection, device_id, epoch, stream_post, now)
+            watermark = _file_stream(connection, device_id, epoch, stream_post, now, sheet)
             if stream_post.acknowledged:
                 watermarks.append(Watermark(site, device, epoch, watermark))
+    _file_records(connection, sheet, now, words)
     return watermarks
 
 
@@ -154,14 +176,15 @@ def _file_reported(connection: Connection, device_id: int, reported: Reported, n
     statements.replace_rows(connection, schema.reported, [row])
 
 
-def _file_stream(connection: Connection, device_id: int, epoch: str, post: _Post, now: datetime) -> int:
+def _file_stream(connection: Connection, device_id: int, epoch: str, post: _Post, now: datetime, sheet: _Sheet) -> int:
     """Write what came for one stream; returns its new watermark."""
     stream = _stream(connection, device_id, epoch, now)
     changes: Row = {"last_seen": now, "announced_seq": max(stream.announced_seq, post.announced_seq)}
     watermark = int(stream.watermark)
     if post.acknowledged:
         admission = _admission(connection, stream, post)
-        _file_records(connection, device_id, stream.id, post, admission, now)
+        sheet.add(device_id, stream.id, post, admission)
+        _replace_spans(connection, stream.id, admission)
         if admission.left_out:
             notice = Reject("", "numbers too scattered: sent again later", epoch.encode())
             file_rejects(connection, [notice] * admission.left_out, now)
@@ -215,24 +238,43 @@ def _present(connection: Connection, stream_id: int, seqs: Sequence[int]) -> set
     return found.intersection(seqs)
 
 
-def _file_records(
-    connection: Connection, device_id: int, stream_id: int, post: _Post, admission: Admission, now: datetime
-) -> None:
-    fresh = admission.fresh
-    observations = [observation_row(stream_id, entry, now) for entry in post.observations if entry.seq in fresh]
-    happened = [event_row(stream_id, entry, now) for entry in post.events if entry.seq in fresh]
-    told = [(span, entry) for span, entry in post.gaps if span in admission.gaps]
-    gap_rows = [_gap_row(stream_id, span, entry) for span, entry in told]
-    gap_events = [event_row(stream_id, entry, now) | {"kind": EventKind.GAP.value} for _, entry in told]
-    for table, rows in (
-        (schema.observations, observations),
-        (schema.events, happened + gap_events),
-        (schema.gaps, gap_rows),
-    ):
-        _write(connection, statements.insert(connection, table).on_conflict_do_nothing(), rows)
-    _replace_spans(connection, stream_id, admission)
-    _count_hours(connection, stream_id, observations, happened)
-    _move_plots(connection, device_id, observations)
+def _file_records(connection: Connection, sheet: _Sheet, now: datetime, words: Words) -> None:
+    observations = _observation_rows(connection, sheet, now, words)
+    happened = [event_row(stream_id, entry, now) for stream_id, entry in sheet.events]
+    gap_events = [
+        event_row(stream_id, entry, now) | {"kind": EventKind.GAP.value} for stream_id, _, entry in sheet.gaps
+    ]
+    statements.add_rows(connection, schema.observations, observations)
+    statements.add_rows(connection, schema.events, happened + gap_events)
+    statements.add_rows(connection, schema.gaps, [_gap_row(*told) for told in sheet.gaps])
+    _count_hours(connection, sheet, now)
+    _move_plots(connection, observations)
+
+
+def _observation_rows(connection: Connection, sheet: _Sheet, now: datetime, words: Words) -> list[Row]:
+    found = [(device_id, entry.record) for device_id, _, entry in sheet.observations]
+    cameras = words.cameras(connection, {(device_id, record.camera) for device_id, record in found})
+    seen = {(device_id, record.camera, record.plot) for device_id, record in found}
+    plots = words.plots(connection, {(cameras[place[:2]], place[2]) for place in seen})
+    numbers = Numbers(
+        plots={place: plots[cameras[place[:2]], place[2]] for place in seen},
+        trait_sets=words.trait_sets(connection, {tuple(map(kind_of, record.traits)) for _, record in found}),
+        digests=words.digests(
+            connection, {digest for _, record in found for digest in (record.model, record.calibration) if digest}
+        ),
+    )
+    return [
+        observation_row(device_id, stream_id, entry, now, numbers) for device_id, stream_id, entry in sheet.observations
+    ]
+
+
+def _once(entries: Iterable[E], admission: Admission) -> list[E]:
+    """The entries that are new; of a number that came twice, the first."""
+    first: dict[int, E] = {}
+    for entry in entries:
+        if entry.seq in admission.fresh:
+            first.setdefault(entry.seq, entry)
+    return list(first.values())
 
 
 def _gap_row(stream_id: int, span: Span, entry: EventEntry) -> Row:
@@ -248,12 +290,15 @@ def _replace_spans(connection: Connection, stream_id: int, admission: Admission)
     _write(connection, insert(table), rows)
 
 
-def _count_hours(connection: Connection, stream_id: int, observations: Sequence[Row], events: Sequence[Row]) -> None:
-    """A record counts in the hour in which it was taken, or, if its clock was not believed, in that of its arrival."""
-    moments = [row["captured_at"] if row["clock_ok"] else row["received_at"] for row in observations]
-    moments += [row["happened_at"] if row["clock_ok"] else row["received_at"] for row in events]
-    counted = Counter(map(hour_of, moments))
-    rows = [{"stream_id": stream_id, "hour": hour, "received": count} for hour, count in counted.items()]
+def _count_hours(connection: Connection, sheet: _Sheet, now: datetime) -> None:
+    """A record counts in the hour in which it was taken."""
+    records: list[tuple[int, Clock]] = [(stream_id, entry.record.clock) for _, stream_id, entry in sheet.observations]
+    records += [(stream_id, entry.record.clock) for stream_id, entry in sheet.events]
+    counted = Counter((stream_id, hour_of(taken_at(clock, now))) for stream_id, clock in records)
+    rows = [
+        {"stream_id": stream_id, "hour": hour, "received": count}
+        for (stream_id, hour), count in sorted(counted.items())
+    ]
     statement = statements.insert(connection, schema.hours)
     total = schema.hours.c.received + statement.excluded.received
     _write(
@@ -263,23 +308,24 @@ def _count_hours(connection: Connection, stream_id: int, observations: Sequence[
     )
 
 
-def _move_plots(connection: Connection, device_id: int, observations: Sequence[Row]) -> None:
+def _move_plots(connection: Connection, observations: Sequence[Row]) -> None:
     """Point each plot to its newest observation: newest by number, because clocks lie."""
-    newest: dict[tuple[str, str], Row] = {}
+    newest: dict[int, Row] = {}
     for row in observations:
-        place = (row["camera"], row["plot"])
-        if place not in newest or row["seq"] > newest[place]["seq"]:
-            newest[place] = row
+        known = newest.setdefault(row["plot_id"], row)
+        if (row["stream_id"], row["seq"]) > (known["stream_id"], known["seq"]):
+            newest[row["plot_id"]] = row
+    table = schema.plots
+    stream, seq = bindparam("new_stream", type_=Integer), bindparam("new_seq", type_=BigInteger)
+    later = or_(
+        table.c.stream_id.is_(None), stream > table.c.stream_id, and_(stream == table.c.stream_id, seq > table.c.seq)
+    )
+    statement = update(table).where(table.c.id == bindparam("plot"), later)
     rows = [
-        {"device_id": device_id, "camera": camera, "plot": plot, "stream_id": row["stream_id"], "seq": row["seq"]}
-        for (camera, plot), row in newest.items()
+        {"plot": plot, "new_stream": row["stream_id"], "new_seq": row["seq"], "at": row["taken_at"]}
+        for plot, row in sorted(newest.items())
     ]
-    table, statement = schema.plots, statements.insert(connection, schema.plots)
-    new = statement.excluded
-    later = or_(new.stream_id > table.c.stream_id, and_(new.stream_id == table.c.stream_id, new.seq > table.c.seq))
-    moved = {"stream_id": new.stream_id, "seq": new.seq}
-    keys = ["device_id", "camera", "plot"]
-    _write(connection, statement.on_conflict_do_update(index_elements=keys, set_=moved, where=later), rows)
+    _write(connection, statement.values(stream_id=stream, seq=seq, taken_at=bindparam("at")), rows)
 
 
 def _write(connection: Connection, statement: Any, rows: Sequence[Row]) -> None:

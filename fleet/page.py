@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from fleet import views, wording
 from fleet.completeness import Hour
+from fleet.observed import Document
 
 HOURS = 24
 MAX_DEVICES = 100
@@ -46,7 +47,7 @@ def environment() -> Environment:
     return made
 
 
-def _device(connection: Connection, device: views.Document, now: datetime) -> dict[str, Any]:
+def _device(connection: Connection, device: Document, now: datetime) -> dict[str, Any]:
     plots = views.latest(connection, device["id"], MAX_PLOTS + 1)
     hours = views.completeness(connection, device["id"], HOURS, now)
     return {
@@ -64,7 +65,7 @@ def _device(connection: Connection, device: views.Document, now: datetime) -> di
     }
 
 
-def _plot(observation: views.Document) -> dict[str, Any]:
+def _plot(observation: Document) -> dict[str, Any]:
     values = {trait["trait"]: wording.value(trait) for trait in observation["traits"]}
     methods = {trait["trait"]: wording.method(trait) for trait in observation["traits"]}
     return {**observation, "says": wording.outcome(observation), "values": values, "methods": methods}

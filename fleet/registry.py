@@ -215,14 +215,15 @@ def _rollouts_of(connection: Connection, model: ModelRef) -> list[Document]:
 
 def _observations_of(connection: Connection, digest: str) -> Document:
     """How many readings a digest made, on how many devices, from when to when."""
-    table, streams = schema.observations, schema.streams
+    table, streams, digests = schema.observations, schema.streams, schema.digests
+    number = select(digests.c.id).where(digests.c.digest == digest).scalar_subquery()
     query = select(
         func.count().label("count"),
         func.count(func.distinct(streams.c.device_id)).label("devices"),
         func.min(table.c.captured_at).label("first_at"),
         func.max(table.c.captured_at).label("last_at"),
     ).join_from(table, streams)
-    return dict(connection.execute(query.where(table.c.model == digest)).mappings().one())
+    return dict(connection.execute(query.where(table.c.model_id == number)).mappings().one())
 
 
 def _aliases(connection: Connection) -> dict[int, list[str]]:

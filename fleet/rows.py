@@ -1,27 +1,46 @@
 """Records of the wire as rows of the store. JSON columns get ready text: one pass of pydantic, no second encoder."""
 
-from datetime import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from edge.contract.records import EventEntry, ObservationEntry, QualityFlag, TraitValue
+from edge.contract.records import Clock, EventEntry, ObservationEntry, QualityFlag, TraitValue
+from fleet.words import Key, Kind, kind_of
 
 Row = dict[str, Any]
 
-_TRAITS = TypeAdapter(tuple[TraitValue, ...])
+AHEAD = timedelta(hours=1)
+"""How far a device's clock may be ahead of ours and still be believed."""
+
 _QUALITY = TypeAdapter(tuple[QualityFlag | None, ...])
 _DETAIL = TypeAdapter(dict[str, str | int | float | bool | None])
 
 
-def observation_row(stream_id: int, entry: ObservationEntry, now: datetime) -> Row:
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The numbers of the words in a batch of observations: plots by device, camera and name."""
+
+    plots: Mapping[Key, int]
+    trait_sets: Mapping[tuple[Kind, ...], int]
+    digests: Mapping[Key, int]
+
+    def digest(self, digest: str | None) -> int | None:
+        """Of a model or a calibration, if there is one."""
+        return None if digest is None else self.digests[digest,]
+
+
+def observation_row(device_id: int, stream_id: int, entry: ObservationEntry, now: datetime, numbers: Numbers) -> Row:
     """One row of ``observations``."""
     record, clock = entry.record, entry.record.clock
     return {
         "stream_id": stream_id,
         "seq": entry.seq,
-        "camera": record.camera,
-        "plot": record.plot,
+        "taken_at": taken_at(clock, now),
+        "plot_id": numbers.plots[device_id, record.camera, record.plot],
         "captured_at": clock.at,
         "clock_ok": clock.clock_ok,
         "monotonic_s": clock.monotonic_s,
@@ -29,10 +48,13 @@ def observation_row(stream_id: int, entry: ObservationEntry, now: datetime) -> R
         "received_at": now,
         "frame_id": record.frame_id,
         "outcome": record.outcome and record.outcome.value,
-        "quality": _QUALITY.dump_json(record.quality).decode(),
-        "traits": _TRAITS.dump_json(record.traits).decode(),
-        "model": record.model,
-        "calibration": record.calibration,
+        "quality": _QUALITY.dump_json(record.quality).decode() if record.quality else None,
+        "trait_set_id": numbers.trait_sets[tuple(map(kind_of, record.traits))],
+        "readings": [value.value for value in record.traits],
+        "deviations": _deviations(record.traits),
+        "histograms": _histograms(record.traits),
+        "model_id": numbers.digest(record.model),
+        "calibration_id": numbers.digest(record.calibration),
         "error": record.error,
     }
 
@@ -55,6 +77,21 @@ def event_row(stream_id: int, entry: EventEntry, now: datetime) -> Row:
     }
 
 
+def taken_at(clock: Clock, now: datetime) -> datetime:
+    """When a record was taken, as far as is known: its arrival, where its clock is not to be believed."""
+    return clock.at if clock.clock_ok and clock.at <= now + AHEAD else now
+
+
 def hour_of(moment: datetime) -> datetime:
     """The full hour at or before a moment."""
     return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _deviations(traits: Sequence[TraitValue]) -> list[float | None] | None:
+    found = [value.uncertainty for value in traits]
+    return found if any(deviation is not None for deviation in found) else None
+
+
+def _histograms(traits: Sequence[TraitValue]) -> str | None:
+    found = {position: value.histogram for position, value in enumerate(traits) if value.histogram}
+    return json.dumps(found) if found else None

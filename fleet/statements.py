@@ -6,13 +6,21 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
+Rows = Sequence[Mapping[str, Any]]
+
 
 def insert(connection: Connection, table: Any) -> Any:
     """An insert that knows ``on conflict``; each dialect has its own."""
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
-def replace_rows(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+def add_rows(connection: Connection, table: Any, rows: Rows) -> None:
+    """Put in the rows whose keys are not there yet. All rows have the same columns."""
+    if rows:
+        connection.execute(insert(connection, table).on_conflict_do_nothing(), list(rows))
+
+
+def replace_rows(connection: Connection, table: Any, rows: Rows) -> None:
     """Put rows in the place of those that have their primary keys. All rows have the same columns."""
     if not rows:
         return

@@ -19,6 +19,8 @@ from fleet import schema
 from fleet.errors import ConfigError, StoreError, StoreUnavailable, StoreUnusable
 from fleet.intake import Letter, Reject
 from fleet.ledger import Watermark, file_letters, file_rejects
+from fleet.variance import Variance
+from fleet.words import Words
 
 BUSY_TIMEOUT_S = 5.0
 _WRITES = "canopy_writes"
@@ -37,6 +39,7 @@ class Store:
             StoreUnusable: it is damaged, or another release wrote it.
         """
         self._engine = _open_engine(url)
+        self._words = Words()
         try:
             self._adopt(self._engine.url.render_as_string(hide_password=True))
         except BaseException:
@@ -67,10 +70,13 @@ class Store:
         now = datetime.now(timezone.utc)
         try:
             with _mapped(), self._begin() as connection:
-                watermarks = file_letters(connection, letters, now)
+                watermarks = file_letters(connection, letters, now, self._words)
                 file_rejects(connection, rejects, now)
-        except _Unstorable as error:
-            return self._commit_one_by_one(letters, rejects, error)
+        except BaseException as error:
+            self._words.forget()
+            if isinstance(error, _Unstorable):
+                return self._commit_one_by_one(letters, rejects, error)
+            raise
         return watermarks
 
     def _commit_one_by_one(
@@ -181,6 +187,7 @@ def _ready(text: str) -> str:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """FULL: a watermark that was told must survive a power cut."""
     connection.isolation_level = None  # the driver would begin by itself, too late; see _begin_sqlite
+    connection.create_aggregate("var_pop", 1, Variance)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from edge.contract.records import Outcome
 from edge.contract.traits import CENTROID_X, CENTROID_Y, VOCABULARY
@@ -15,6 +15,7 @@ from fleet.comparison import Difference, Sample, compare
 from fleet.errors import NotFound, NotPossible
 from fleet.rollout import Rollout, Standing
 from fleet.rollout_rows import device_ids, read_rollout
+from fleet.values import VALUE, trait_values
 
 _ROWS_AT_ONCE = 1_000
 _PLACES = {CENTROID_X.name, CENTROID_Y.name}
@@ -99,25 +100,25 @@ def _confirmed(rollout: Rollout) -> dict[str, datetime]:
 
 def _values(connection: Connection, rollout: Rollout, ids: dict[int, str], since: datetime) -> _Values:
     """What the devices' own versions measured in the period; a reading whose clock was not believed is left out."""
-    table, streams = schema.observations, schema.streams
+    table, streams, digests, kinds = schema.observations, schema.streams, schema.digests, schema.kinds
     query = (
-        select(streams.c.device_id, table.c.model, table.c.traits)
-        .join_from(table, streams)
+        trait_values(streams.c.device_id, digests.c.digest, kinds.c.trait, kinds.c.unit, VALUE)
+        .join(streams, streams.c.id == table.c.stream_id)
+        .join(digests, digests.c.id == table.c.model_id)
         .where(
             streams.c.device_id.in_(list(ids)),
-            table.c.captured_at >= since,
+            table.c.taken_at >= since,
             table.c.clock_ok,
             table.c.outcome == Outcome.MEASURED.value,
-            table.c.model.in_([arm.model.digest for arm in rollout.arms]),
+            digests.c.digest.in_([arm.model.digest for arm in rollout.arms]),
+            kinds.c.trait.not_in(_PLACES),
         )
     )
     found: _Values = defaultdict(lambda: defaultdict(list))
     for row in connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query):
         name = ids[row.device_id]
-        if row.model == rollout.target(rollout.participants[name]).digest:
-            for trait in row.traits:
-                if trait["trait"] not in _PLACES:
-                    found[trait["trait"], trait["unit"]][name].append(trait["value"])
+        if row.digest == rollout.target(rollout.participants[name]).digest:
+            found[row.trait, row.unit][name].append(row.value)
     return found
 
 

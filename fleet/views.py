@@ -11,11 +11,10 @@ from sqlalchemy import Connection, RowMapping, func, or_, select
 from edge.contract.records import EventKind
 from fleet import schema
 from fleet.completeness import Hour, Lapse, by_hour
+from fleet.observed import Document, documents, observed
 from fleet.spans import Span, Spans, holes, size, union
 
 MAX_OBSERVATIONS = 1_000
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,11 @@ def find_device(connection: Connection, site: str, device: str) -> Document | No
 
 def latest(connection: Connection, device_id: int, limit: int = MAX_OBSERVATIONS) -> list[Document]:
     """The newest observation of each camera and plot."""
-    plots, table = schema.plots, schema.observations
-    same = (plots.c.stream_id == table.c.stream_id) & (plots.c.seq == table.c.seq)
-    query = select(table).join_from(plots, table, same).where(plots.c.device_id == device_id)
-    rows = connection.execute(query.order_by(plots.c.camera, plots.c.plot).limit(limit))
-    return sorted(map(_record, rows.mappings()), key=lambda row: (row["camera"], _natural(row["plot"])))
+    plots, cameras, table = schema.plots, schema.cameras, schema.observations
+    newest = (table.c.stream_id == plots.c.stream_id) & (table.c.seq == plots.c.seq)
+    query = observed().where(cameras.c.device_id == device_id, newest, table.c.taken_at == plots.c.taken_at)
+    found = documents(connection, query.order_by(cameras.c.name, plots.c.name).limit(limit))
+    return sorted(found, key=lambda row: (row["camera"], _natural(row["plot"])))
 
 
 def observations(
@@ -78,18 +77,19 @@ def observations(
     limit: int = MAX_OBSERVATIONS,
 ) -> list[Document]:
     """Observations, newest first; with ``trait`` only that one of each, and only where there is one."""
-    table, streams = schema.observations, schema.streams
+    table, streams, kinds, members = schema.observations, schema.streams, schema.kinds, schema.trait_set_members
     own = select(streams.c.id).where(streams.c.device_id == device_id)
-    query = select(table).where(table.c.stream_id.in_(own))
+    query = observed().where(table.c.stream_id.in_(own))
+    having = select(members.c.trait_set_id).join_from(members, kinds).where(kinds.c.trait == trait)
     for condition in (
-        table.c.plot == plot if plot is not None else None,
+        schema.plots.c.name == plot if plot is not None else None,
+        table.c.trait_set_id.in_(having) if trait is not None else None,
         table.c.captured_at >= since if since is not None else None,
         table.c.captured_at < until if until is not None else None,
     ):
         query = query if condition is None else query.where(condition)
-    rows = connection.execute(query.order_by(table.c.captured_at.desc(), table.c.seq.desc()).limit(limit))
-    found = [_record(row) for row in rows.mappings()]
-    return found if trait is None else [row for row in map(_only(trait), found) if row["traits"]]
+    found = documents(connection, query.order_by(table.c.captured_at.desc(), table.c.seq.desc()).limit(limit))
+    return found if trait is None else list(map(_only(trait), found))
 
 
 def recent_events(connection: Connection, device_id: int, limit: int = 20) -> list[Document]:

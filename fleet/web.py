@@ -18,6 +18,7 @@ from fleet.completeness import Hour
 from fleet.errors import StoreError
 from fleet.growth import rates
 from fleet.ingest import Ingest
+from fleet.observed import Document
 from fleet.repository.folder import RepositoryFolder
 from fleet.rollout_api import add_commands, add_questions, guard
 from fleet.store import Store
@@ -91,11 +92,11 @@ def _add_page(app: FastAPI, reading: Any, ingest: Ingest) -> None:
 
 def _add_devices(app: FastAPI, reading: Any) -> None:
     @app.get("/api/devices")
-    def devices(connection: Connection = reading) -> list[views.Document]:
+    def devices(connection: Connection = reading) -> list[Document]:
         return views.list_devices(connection)
 
     @app.get("/api/devices/{site}/{device}/latest")
-    def latest(site: Name, device: Name, connection: Connection = reading) -> list[views.Document]:
+    def latest(site: Name, device: Name, connection: Connection = reading) -> list[Document]:
         return views.latest(connection, _device_id(connection, site, device))
 
     @app.get("/api/devices/{site}/{device}/completeness")
@@ -120,7 +121,7 @@ def _add_observations(app: FastAPI, reading: Any) -> None:
         until: Moment | None = None,
         limit: Annotated[int, Query(ge=1, le=views.MAX_OBSERVATIONS)] = 100,
         connection: Connection = reading,
-    ) -> list[views.Document]:
+    ) -> list[Document]:
         return views.observations(
             connection,
             _device_id(connection, site, device),
@@ -144,7 +145,7 @@ def _add_growth(app: FastAPI, reading: Any) -> None:
         to_hour: Annotated[float, Query(ge=0, le=24)] = 14,
         utc_offset_h: Annotated[float, Query(ge=-12, le=14)] = 0,
         connection: Connection = reading,
-    ) -> list[views.Document]:
+    ) -> list[Document]:
         """How fast a plot's plants have grown over the last days, by what was seen at the same hours of each."""
         if from_hour >= to_hour:
             raise HTTPException(422, f"from_hour {from_hour:g} is not before to_hour {to_hour:g}; both are of one day")

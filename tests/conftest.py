@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.sim.mosquitto import mosquitto
+from tests.sim.postgres import database_url, postgres
 
-__all__ = ["mosquitto"]
+__all__ = ["database_url", "mosquitto", "postgres"]
 
 NOT_ON_A_DEVICE = {
     *("torch", "lightning", "onnxscript", "onnxslim", "pycocotools"),
-    *("amqtt", "fastapi", "jinja2", "sqlalchemy", "uvicorn"),
+    *("amqtt", "fastapi", "jinja2", "psycopg", "sqlalchemy", "uvicorn"),
 }
 """What tests of training, export and fleet import, and no test of the device."""
 

@@ -7,11 +7,15 @@ A device is (site, device); a stream is one epoch of a device, and its records a
 from sqlalchemy import Column, Integer, Table
 
 from fleet.schema.audit import audit
-from fleet.schema.base import JsonText, Moment, metadata
+from fleet.schema.base import JsonText, Moment, Numbers, metadata
+from fleet.schema.drift import drift_windows
+from fleet.schema.places import cameras, plots
 from fleet.schema.rollouts import aliases, desired, device_tags, models, reported, rollout_devices, rollouts
-from fleet.schema.stream import devices, events, gaps, hours, observations, plots, rejects, spans, streams
+from fleet.schema.rollups import daily, hourly
+from fleet.schema.stream import devices, events, gaps, hours, observations, rejects, spans, streams
+from fleet.schema.words import digests, kinds, trait_set_members, trait_sets
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 schema_versions = Table("schema_versions", metadata, Column("version", Integer, primary_key=True))
 
@@ -19,14 +23,21 @@ __all__ = [
     "SCHEMA_VERSION",
     "JsonText",
     "Moment",
+    "Numbers",
     "aliases",
     "audit",
+    "cameras",
+    "daily",
     "desired",
     "device_tags",
     "devices",
+    "digests",
+    "drift_windows",
     "events",
     "gaps",
+    "hourly",
     "hours",
+    "kinds",
     "metadata",
     "models",
     "observations",
@@ -38,4 +49,6 @@ __all__ = [
     "schema_versions",
     "spans",
     "streams",
+    "trait_set_members",
+    "trait_sets",
 ]

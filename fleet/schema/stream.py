@@ -3,10 +3,11 @@
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
-    Float,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -14,9 +15,13 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    event,
+    text,
 )
 
-from fleet.schema.base import JsonText, Moment, metadata
+from fleet.schema.base import JsonText, Moment, Numbers, metadata
+
+_UNROLLED = text("rolled <> received")
 
 
 def _stream_key() -> Column[Any]:
@@ -76,21 +81,34 @@ observations = Table(
     metadata,
     _stream_key(),
     Column("seq", BigInteger, primary_key=True),
-    Column("camera", String(64), nullable=False),
-    Column("plot", String(64), nullable=False),
-    Column("captured_at", Moment, nullable=False),
+    Column("taken_at", Moment, primary_key=True),  # the best that is known: repaired where the device's clock was wrong
+    Column("plot_id", Integer, ForeignKey("plots.id"), nullable=False),
+    Column("captured_at", Moment, nullable=False),  # as the device's clock had it
     Column("clock_ok", Boolean, nullable=False),
-    Column("monotonic_s", Float, nullable=False),
+    Column("monotonic_s", Double, nullable=False),
     Column("boot_id", String, nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("frame_id", BigInteger, nullable=False),
     Column("outcome", String(16)),
-    Column("quality", JsonText, nullable=False),
-    Column("traits", JsonText, nullable=False),
-    Column("model", String(71)),
-    Column("calibration", String(71)),
+    Column("quality", JsonText),
+    Column("trait_set_id", Integer, ForeignKey("trait_sets.id"), nullable=False),
+    Column("readings", Numbers, nullable=False),  # in the order of the trait set
+    Column("deviations", Numbers),  # one standard deviation of each, or null; absent if there is none at all
+    Column("histograms", JsonText),  # by position, of those that are distributions
+    Column("model_id", Integer, ForeignKey("digests.id")),
+    Column("calibration_id", Integer, ForeignKey("digests.id")),
     Column("error", String, nullable=False),
-    Index("observations_by_plot", "stream_id", "plot", "captured_at"),
+    Index("observations_by_plot", "plot_id", "taken_at"),
+    Index("observations_by_time", "taken_at", "stream_id", "seq"),
+    postgresql_partition_by="RANGE (taken_at)",
+)
+
+event.listen(
+    observations,
+    "after_create",
+    DDL("CREATE TABLE observations_other PARTITION OF observations DEFAULT").execute_if(  # type: ignore[no-untyped-call]
+        dialect="postgresql"
+    ),
 )
 
 events = Table(
@@ -102,21 +120,13 @@ events = Table(
     Column("camera", String(64)),
     Column("happened_at", Moment, nullable=False),
     Column("clock_ok", Boolean, nullable=False),
-    Column("monotonic_s", Float, nullable=False),
+    Column("monotonic_s", Double, nullable=False),
     Column("boot_id", String, nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("message", String, nullable=False),
     Column("detail", JsonText, nullable=False),
-)
-
-plots = Table(
-    "plots",  # where the newest observation of each plot stands
-    metadata,
-    Column("device_id", Integer, ForeignKey("devices.id"), primary_key=True),
-    Column("camera", String(64), primary_key=True),
-    Column("plot", String(64), primary_key=True),
-    Column("stream_id", Integer, ForeignKey("streams.id"), nullable=False),
-    Column("seq", BigInteger, nullable=False),
+    Index("events_by_time", "stream_id", "happened_at"),
+    Index("events_by_arrival", "received_at"),
 )
 
 hours = Table(
@@ -125,6 +135,8 @@ hours = Table(
     _stream_key(),
     Column("hour", Moment, primary_key=True),
     Column("received", BigInteger, nullable=False),
+    Column("rolled", BigInteger, nullable=False, default=0),  # the ``received`` that the roll-ups hold
+    Index("hours_to_roll", "hour", sqlite_where=_UNROLLED, postgresql_where=_UNROLLED),
 )
 
 rejects = Table(

@@ -99,8 +99,11 @@ class Fleet(Command):
         found: dict[str, dict[int, tuple[Any, ...]]] = {}
         with self._reading() as connection:
             for table, columns in ((schema.observations, OBSERVED), (schema.events, HAPPENED)):
-                wanted = [table.c[name] for name in columns]
+                named = {"plot": schema.plots.c.name}
+                wanted = [named[name] if name in named else table.c[name] for name in columns]
                 query = select(schema.streams.c.epoch, table.c.seq, *wanted).join_from(table, schema.streams)
+                if table is schema.observations:
+                    query = query.join(schema.plots, schema.plots.c.id == table.c.plot_id)
                 for epoch, seq, *values in connection.execute(query):
                     numbers = found.setdefault(epoch, {})
                     assert seq not in numbers, f"{seq} of {epoch} stands in the fleet twice"

@@ -1,0 +1,200 @@
+"""Every camera at a glance: there or not, what it counts and sees now against yesterday, how complete; newest events.
+
+A page of cameras costs a handful of queries, whatever the number of observations.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, case, func, select, tuple_
+
+from edge.contract.traits import FRUIT_COUNT, LEAF_COUNT, PLANT_COUNT, PROJECTED_LEAF_AREA
+from fleet import schema
+from fleet.observed import Document
+from fleet.rows import hour_of
+from fleet.values import VALUE, trait_values
+
+HEADLINES = (PLANT_COUNT.name, LEAF_COUNT.name, FRUIT_COUNT.name, PROJECTED_LEAF_AREA.name)
+"""The traits that are shown of a camera: what it counts, and the area."""
+
+MAX_CAMERAS = 500
+MAX_EVENTS = 20
+_DAY = timedelta(days=1)
+
+CameraName = tuple[str, str, str]
+"""Site, device and camera."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """One trait summed over a camera's plots: the newest reading of each, and the mean of the same hour yesterday."""
+
+    trait: str
+    unit: str | None
+    now: float
+    yesterday: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CameraState:
+    """One camera. ``received``, ``missing`` and ``dropped`` are its device's: of a day, now, and of a day."""
+
+    site: str
+    device: str
+    camera: str
+    crop: str | None
+    online: bool
+    last_seen: datetime
+    taken_at: datetime | None
+    plots: int
+    headlines: tuple[Headline, ...]
+    received: int
+    missing: int
+    dropped: int
+
+    @property
+    def name(self) -> CameraName:
+        """Behind which the next page begins."""
+        return self.site, self.device, self.camera
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A page of cameras by site, device and name; the whole fleet's totals; the newest events of all devices."""
+
+    cameras: tuple[CameraState, ...]
+    more: bool
+    devices: int
+    online: int
+    events: tuple[Document, ...]
+
+
+def overview(
+    connection: Connection, now: datetime, *, site: str | None = None, after: CameraName | None = None, limit: int = 100
+) -> Overview:
+    """What the overview page shows, from the camera behind ``after`` on; of one site, if it is given."""
+    rows = _cameras(connection, site, after, min(max(limit, 1), MAX_CAMERAS) + 1)
+    page = rows[: min(limit, MAX_CAMERAS)]
+    camera_ids, device_ids = [row.id for row in page], sorted({row.device_id for row in page})
+    current, before = _newest(connection, camera_ids), _yesterday(connection, camera_ids, hour_of(now - _DAY))
+    accounts = _accounts(connection, device_ids, now - _DAY)
+    plots = _plots(connection, camera_ids)
+    states = tuple(
+        CameraState(
+            row.site, row.device, row.name, row.crop, row.online, row.last_seen, plots.get(row.id, (0, None))[1],
+            plots.get(row.id, (0, None))[0],
+            tuple(
+                Headline(trait, unit, value, before.get((row.id, trait, unit)))
+                for (trait, unit), value in sorted(current[row.id].items(), key=lambda one: HEADLINES.index(one[0][0]))
+            ),
+            *accounts.get(row.device_id, (0, 0, 0)),
+        )
+        for row in page
+    )  # fmt: skip
+    devices, online = _totals(connection, site)
+    return Overview(states, len(rows) > len(page), devices, online, _events(connection, site))
+
+
+def _cameras(connection: Connection, site: str | None, after: CameraName | None, limit: int) -> Sequence[Any]:
+    devices, cameras = schema.devices.c, schema.cameras.c
+    name = (devices.site, devices.device, cameras.name)
+    query = select(*name, cameras.id, cameras.device_id, cameras.crop, devices.online, devices.last_seen)
+    query = query.join_from(schema.cameras, schema.devices)
+    if site is not None:
+        query = query.where(devices.site == site)
+    if after is not None:
+        query = query.where(devices.site >= after[0], tuple_(*name) > after)
+    return connection.execute(query.order_by(*name).limit(limit)).all()
+
+
+def _plots(connection: Connection, camera_ids: Sequence[int]) -> dict[int, tuple[int, datetime]]:
+    plots = schema.plots.c
+    query = select(plots.camera_id, func.count(), func.max(plots.taken_at, type_=schema.Moment()))
+    rows = connection.execute(query.where(plots.camera_id.in_(camera_ids)).group_by(plots.camera_id))
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def _newest(connection: Connection, camera_ids: Sequence[int]) -> dict[int, dict[tuple[str, str | None], float]]:
+    table, plots, kinds = schema.observations, schema.plots, schema.kinds
+    newest = and_(table.c.stream_id == plots.c.stream_id, table.c.seq == plots.c.seq)
+    query = (
+        trait_values(plots.c.camera_id, kinds.c.trait, kinds.c.unit, func.sum(VALUE).label("total"))
+        .join(plots, and_(newest, table.c.taken_at == plots.c.taken_at))
+        .where(plots.c.camera_id.in_(camera_ids), kinds.c.trait.in_(HEADLINES))
+        .group_by(plots.c.camera_id, kinds.c.trait, kinds.c.unit)
+    )
+    found: dict[int, dict[tuple[str, str | None], float]] = defaultdict(dict)
+    for row in connection.execute(query):
+        found[row.camera_id][row.trait, row.unit] = row.total
+    return found
+
+
+def _yesterday(
+    connection: Connection, camera_ids: Sequence[int], hour: datetime
+) -> dict[tuple[int, str, str | None], float]:
+    table, plots, kinds = schema.hourly, schema.plots, schema.kinds
+    mean = func.sum(table.c.count * table.c.mean) / func.sum(table.c.count)
+    chosen = select(kinds.c.id).where(kinds.c.trait.in_(HEADLINES))
+    of_plots = (
+        select(plots.c.camera_id, table.c.kind_id, mean.label("mean"))
+        .join_from(table, plots)
+        .where(plots.c.camera_id.in_(camera_ids), table.c.kind_id.in_(chosen), table.c.start == hour)
+        .group_by(plots.c.camera_id, table.c.plot_id, table.c.kind_id)
+        .subquery()
+    )
+    query = select(of_plots.c.camera_id, kinds.c.trait, kinds.c.unit, func.sum(of_plots.c.mean))
+    query = query.join_from(of_plots, kinds, kinds.c.id == of_plots.c.kind_id)
+    rows = connection.execute(query.group_by(of_plots.c.camera_id, kinds.c.trait, kinds.c.unit))
+    return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+
+def _accounts(connection: Connection, device_ids: Sequence[int], since: datetime) -> dict[int, tuple[int, int, int]]:
+    streams, hours, gaps, spans = schema.streams.c, schema.hours.c, schema.gaps.c, schema.spans.c
+    own = streams.device_id.in_(device_ids)
+    received = _sums(
+        connection,
+        select(streams.device_id, func.sum(hours.received))
+        .join_from(schema.hours, schema.streams)
+        .where(own, hours.hour >= hour_of(since)),
+    )
+    dropped = _sums(
+        connection,
+        select(streams.device_id, func.sum(gaps.last_seq - gaps.first_seq + 1))
+        .join_from(schema.gaps, schema.streams)
+        .where(own, gaps.at >= since),
+    )
+    above = _sums(
+        connection,
+        select(streams.device_id, func.sum(spans.last_seq - spans.first_seq + 1))
+        .join_from(schema.spans, schema.streams)
+        .where(own),
+    )
+    highest = case((streams.announced_seq > streams.max_seq, streams.announced_seq), else_=streams.max_seq)
+    behind = _sums(connection, select(streams.device_id, func.sum(highest - streams.watermark)).where(own))
+    return {
+        one: (received.get(one, 0), behind.get(one, 0) - above.get(one, 0), dropped.get(one, 0)) for one in device_ids
+    }
+
+
+def _sums(connection: Connection, query: Any) -> dict[int, int]:
+    return {row[0]: int(row[1]) for row in connection.execute(query.group_by(schema.streams.c.device_id))}
+
+
+def _totals(connection: Connection, site: str | None) -> tuple[int, int]:
+    devices = schema.devices.c
+    query = select(func.count(), func.sum(case((devices.online, 1), else_=0)))
+    row = connection.execute(query if site is None else query.where(devices.site == site)).one()
+    return row[0], int(row[1] or 0)
+
+
+def _events(connection: Connection, site: str | None) -> tuple[Document, ...]:
+    events, streams, devices = schema.events, schema.streams, schema.devices
+    columns = (events.c.received_at, events.c.happened_at, events.c.kind, events.c.camera, events.c.message)
+    query = select(devices.c.site, devices.c.device, *columns).join_from(events, streams).join(devices)
+    if site is not None:
+        query = query.where(devices.c.site == site)
+    rows = connection.execute(query.order_by(events.c.received_at.desc(), events.c.seq.desc()).limit(MAX_EVENTS))
+    return tuple(dict(row) for row in rows.mappings())
