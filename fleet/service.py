@@ -62,7 +62,7 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
     with ExitStack() as parts:
         http_socket = parts.enter_context(listen(settings.http))
         mqtt_port = parts.enter_context(_broker(settings.mqtt))
-        store = Store(settings.database_url)
+        store = Store(settings.database_url, upgrade=True)
         parts.callback(store.close)
         store.forget_presence()
         ingest = Ingest(store, settings.mqtt, mqtt_port)

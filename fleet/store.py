@@ -11,11 +11,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from fleet import schema
+from fleet import migrations, schema
 from fleet.errors import ConfigError, StoreError, StoreUnavailable, StoreUnusable
 from fleet.intake import Letter, Reject
 from fleet.ledger import Watermark, file_letters, file_rejects
@@ -30,34 +30,43 @@ _DAMAGED = ("malformed", "not a database")
 class Store:
     """The database behind ``url``; its tables are made if they are not there."""
 
-    def __init__(self, url: str) -> None:
-        """Open it.
+    def __init__(self, url: str, *, upgrade: bool = False) -> None:
+        """Open it; an empty database gets its tables.
+
+        Args:
+            url: SQLAlchemy's.
+            upgrade: whether a database of an earlier release becomes one of this.
 
         Raises:
             ConfigError: the URL is none, or its driver is not installed.
             StoreUnavailable: it cannot be reached or made.
-            StoreUnusable: it is damaged, or another release wrote it.
+            StoreUnusable: it is damaged, of a later release, or of an earlier one and not to be upgraded.
         """
         self._engine = _open_engine(url)
         self._words = Words()
         try:
-            self._adopt(self._engine.url.render_as_string(hide_password=True))
+            self._adopt(self._engine.url.render_as_string(hide_password=True), upgrade=upgrade)
         except BaseException:
             self.close()
             raise
 
-    def _adopt(self, name: str) -> None:
-        """Make what tables are missing, and refuse another release's."""
-        with _mapped(name), self._begin() as connection:
-            schema.metadata.create_all(connection)
-            versions = set(connection.execute(select(schema.schema_versions.c.version)).scalars())
-            if not versions:
-                connection.execute(insert(schema.schema_versions).values(version=schema.SCHEMA_VERSION))
-        if versions - {schema.SCHEMA_VERSION}:
+    def _adopt(self, name: str, *, upgrade: bool) -> None:
+        with _mapped(name), self._engine.connect() as connection:
+            found = _revision(connection, name)
+        known = migrations.known()
+        if found is not None and found not in known:
             raise StoreUnusable(
-                f"{name} has schema {max(versions)}, this release knows {schema.SCHEMA_VERSION}; "
+                f"{name} has revision {found}, this release knows {known[0]}; "
                 "use the release that wrote it, or another state_dir"
             )
+        if found is not None and found != known[0] and not upgrade:
+            raise StoreUnusable(
+                f"{name} has revision {found}, this release needs {known[0]}; "
+                "make a backup, then run canopy-fleet db upgrade or start the service"
+            )
+        if known and found != known[0]:
+            with _mapped(name), self._begin() as connection:
+                migrations.upgrade(connection)
 
     def commit(self, letters: Sequence[Letter], rejects: Sequence[Reject] = ()) -> list[Watermark]:
         """Write everything in one transaction; returns what may be acknowledged now that it is on disk.
@@ -131,6 +140,13 @@ class Store:
     def _begin(self) -> Iterator[Connection]:
         with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
             yield connection
+
+
+def _revision(connection: Connection, name: str) -> str | None:
+    try:
+        return migrations.current(connection)
+    except ValueError as error:
+        raise StoreUnusable(f"{name} is not the fleet's: {error}; name another database or state_dir") from error
 
 
 class _Unstorable(StoreError):

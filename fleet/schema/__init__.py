@@ -4,8 +4,6 @@ A device is (site, device); a stream is one epoch of a device, and its records a
 (``stream_id``, ``seq``) names a record for ever, and a repeat of it is no error.
 """
 
-from sqlalchemy import Column, Integer, Table
-
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, Numbers, metadata
 from fleet.schema.drift import drift_windows
@@ -15,12 +13,7 @@ from fleet.schema.rollups import daily, hourly
 from fleet.schema.stream import devices, events, gaps, hours, observations, rejects, spans, streams
 from fleet.schema.words import digests, kinds, trait_set_members, trait_sets
 
-SCHEMA_VERSION = 3
-
-schema_versions = Table("schema_versions", metadata, Column("version", Integer, primary_key=True))
-
 __all__ = [
-    "SCHEMA_VERSION",
     "JsonText",
     "Moment",
     "Numbers",
@@ -46,7 +39,6 @@ __all__ = [
     "reported",
     "rollout_devices",
     "rollouts",
-    "schema_versions",
     "spans",
     "streams",
     "trait_set_members",

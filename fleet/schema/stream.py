@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -15,7 +14,6 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    event,
     text,
 )
 
@@ -101,14 +99,6 @@ observations = Table(
     Index("observations_by_plot", "plot_id", "taken_at"),
     Index("observations_by_time", "taken_at", "stream_id", "seq"),
     postgresql_partition_by="RANGE (taken_at)",
-)
-
-event.listen(
-    observations,
-    "after_create",
-    DDL("CREATE TABLE observations_other PARTITION OF observations DEFAULT").execute_if(  # type: ignore[no-untyped-call]
-        dialect="postgresql"
-    ),
 )
 
 events = Table(

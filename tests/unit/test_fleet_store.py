@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -202,13 +202,6 @@ def test_a_file_that_is_no_database_is_unusable_and_left_alone(tmp_path: Path) -
     with pytest.raises(StoreUnusable, match="damaged"):
         Store(f"sqlite:///{path}")
     assert path.read_bytes().startswith(b"this is a text")
-
-
-def test_a_store_of_a_later_release_is_refused(store: Store, tmp_path: Path) -> None:
-    with store._begin() as connection:
-        connection.execute(insert(schema.schema_versions).values(version=99))
-    with pytest.raises(StoreUnusable, match="99"):
-        Store(f"sqlite:///{tmp_path / 'fleet.sqlite'}")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "nosuchdatabase://host/name"])
