@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fleet import audit_cli, device_cli, model_cli, rollout_cli
+from fleet import audit_cli, device_cli, model_cli, rollout_cli, token_cli, user_cli
 from fleet.repo_cli import repo_app
 from fleet.terminal import (
     DEFAULT_CONFIG,
@@ -42,6 +42,8 @@ app.add_typer(rollout_cli.app, name="rollout")
 app.add_typer(model_cli.app, name="model")
 app.add_typer(device_cli.app, name="device")
 app.add_typer(audit_cli.app, name="audit")
+app.add_typer(user_cli.app, name="user")
+app.add_typer(token_cli.app, name="token")
 
 
 def _version(wanted: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from fleet.errors import ConfigError
 
@@ -66,22 +66,37 @@ class MqttSettings(Settings):
         return self
 
 
+class TlsSettings(Settings):
+    """A certificate with its chain, and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
 class HttpSettings(Settings):
-    """Where the growers' page and the JSON API are served. There is no login: keep it on loopback or behind a proxy."""
+    """Where the growers' page and the JSON API are served; to other machines over TLS only, here or at a proxy."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    commands: bool = False
-    """Whether rollouts can be steered over HTTP, by everybody who reaches the port: loopback only, behind no proxy."""
+    tls: TlsSettings | None = None
+    proxies: Annotated[list[str], Field(max_length=64)] = []
+    """Addresses or networks of reverse proxies, which are believed when they say who asks, and whether over TLS."""
 
     @model_validator(mode="after")
-    def _guarded(self) -> "HttpSettings":
-        if self.commands and not is_loopback(self.host):
+    def _private(self) -> "HttpSettings":
+        if self.tls is None and not self.proxies and not is_loopback(self.host):
             raise ValueError(
-                f"commands over HTTP ask nobody for a login, so they are for 127.0.0.1 only, not for {self.host}; "
-                "set commands: false and use canopy-fleet on this machine"
+                f"on {self.host} passwords would cross the network as they are typed; name a certificate in http.tls "
+                "(canopy-fleet ca server makes one), or the reverse proxy that has one in http.proxies"
             )
         return self
+
+    @field_validator("proxies")
+    @classmethod
+    def _addresses(cls, proxies: list[str]) -> list[str]:
+        for proxy in proxies:
+            ipaddress.ip_network(proxy)
+        return proxies
 
 
 class RolloutSettings(Settings):
@@ -131,7 +146,11 @@ def load_settings(path: Path) -> FleetSettings:
     here = path.resolve().parent
     repository = settings.updates.repository
     updates = UpdateSettings(repository=here / repository if repository is not None else None)
-    return settings.model_copy(update={"state_dir": here / settings.state_dir, "updates": updates})
+    tls = settings.http.tls
+    http = settings.http.model_copy(
+        update={"tls": tls and TlsSettings(certificate=here / tls.certificate, key=here / tls.key)}
+    )
+    return settings.model_copy(update={"state_dir": here / settings.state_dir, "updates": updates, "http": http})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A device is (site, device); a stream is one epoch of a device, and its records a
 
 from sqlalchemy import Column, Integer, Table
 
+from fleet.schema.access import api_tokens, sessions, users
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, metadata
 from fleet.schema.rollouts import aliases, desired, device_tags, models, reported, rollout_devices, rollouts
@@ -20,6 +21,7 @@ __all__ = [
     "JsonText",
     "Moment",
     "aliases",
+    "api_tokens",
     "audit",
     "desired",
     "device_tags",
@@ -36,6 +38,8 @@ __all__ = [
     "rollout_devices",
     "rollouts",
     "schema_versions",
+    "sessions",
     "spans",
     "streams",
+    "users",
 ]
