@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import FrameType
 
@@ -17,6 +18,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from fleet.broker import EmbeddedBroker
+from fleet.ca.api import Authority
+from fleet.ca.enrolment import Terms
+from fleet.ca.folder import CaFolder
+from fleet.ca.upkeep import Upkeep
 from fleet.errors import ConfigError, PortTaken
 from fleet.ingest import MAX_PACKET_BYTES, Ingest
 from fleet.login import users
@@ -69,6 +74,7 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         parts.callback(store.close)
         require_users(store, settings.http)
         store.forget_presence()
+        authority = parts.enter_context(_authority(settings, store))
         ingest = Ingest(store, settings.mqtt, mqtt_port)
         parts.callback(ingest.stop, _STOPS_WITHIN_S)
         ingest.start()
@@ -80,7 +86,7 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         repository = settings.updates.repository
         if repository is not None:
             parts.enter_context(_online_signatures(repository))
-        app = create_app(store, ingest, repository=repository)
+        app = create_app(store, ingest, repository=repository, authority=authority)
         parts.enter_context(serve_web(app, http_socket, settings.http))
         http_port = http_socket.getsockname()[1]
         where = (settings.http.host, http_port, settings.mqtt.host, mqtt_port)
@@ -170,6 +176,23 @@ def _broker(mqtt: MqttSettings) -> Iterator[int]:
         yield broker.port
     finally:
         broker.stop(_STOPS_WITHIN_S)
+
+
+@contextmanager
+def _authority(settings: FleetSettings, store: Store) -> Iterator[Authority | None]:
+    """What signs devices, kept from running out; nothing where none was made."""
+    folder = CaFolder(settings.ca_folder)
+    if not folder.is_made:
+        yield None
+        return
+    watched = [settings.http.tls.certificate] if settings.http.tls else []
+    upkeep = Upkeep(store, folder, watched)
+    upkeep.look(datetime.now(timezone.utc))
+    upkeep.start()
+    try:
+        yield folder, Terms(timedelta(days=settings.ca.certificate_days), timedelta(days=settings.ca.grace_days))
+    finally:
+        upkeep.stop(_STOPS_WITHIN_S)
 
 
 @contextmanager

@@ -34,6 +34,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class MqttTlsSettings(Settings):
+    """TLS towards the broker, as PEM files; absent ones are the authority's, which the service makes and renews."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
 class MqttSettings(Settings):
     """The broker between the devices and the fleet.
 
@@ -48,6 +56,7 @@ class MqttSettings(Settings):
     username: str | None = None
     password: SecretStr | None = None
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
+    tls: MqttTlsSettings | None = None
 
     @property
     def protocol(self) -> Literal["3.1.1", "5"]:
@@ -61,6 +70,8 @@ class MqttSettings(Settings):
                 f"the embedded broker asks nobody for a password, so it listens on 127.0.0.1 only, not on {self.host}; "
                 "for other machines run Mosquitto and set embedded: false (see configs/fleet-mosquitto.yaml)"
             )
+        if self.embedded and self.tls:
+            raise ValueError("the embedded broker has no TLS, and needs none on loopback; take tls away")
         if not self.embedded and self.port == 0:
             raise ValueError("port 0 (take a free one) is for the embedded broker; name the port of yours")
         return self
@@ -115,6 +126,18 @@ class UpdateSettings(Settings):
     repository: Path | None = None
 
 
+class CaSettings(Settings):
+    """The certificate authority that ``canopy-fleet ca init`` made, if devices enrol here."""
+
+    folder: Path | None = None
+    """Absent: ``ca`` in ``state_dir``."""
+    certificate_days: Annotated[float, Field(gt=0, le=825)] = 90.0
+    """How long a device's certificate is valid. It is renewed after two thirds: the rest is how long this service may
+    be away."""
+    grace_days: Annotated[float, Field(ge=0, le=366)] = 0.0
+    """How long after its end a certificate can still be renewed, for devices that rest over the winter."""
+
+
 class FleetSettings(Settings):
     """Everything the fleet service needs to know."""
 
@@ -125,6 +148,12 @@ class FleetSettings(Settings):
     http: HttpSettings = HttpSettings()
     rollouts: RolloutSettings = RolloutSettings()
     updates: UpdateSettings = UpdateSettings()
+    ca: CaSettings = CaSettings()
+
+    @property
+    def ca_folder(self) -> Path:
+        """Where the certificate authority is, or would be."""
+        return self.ca.folder or self.state_dir / "ca"
 
     @property
     def database_url(self) -> str:
@@ -143,14 +172,28 @@ def load_settings(path: Path) -> FleetSettings:
         settings = FleetSettings.model_validate(_with_environment(tree))
     except ValidationError as error:
         raise ConfigError(f"{path} cannot be used:\n{_explain(error)}") from error
-    here = path.resolve().parent
-    repository = settings.updates.repository
-    updates = UpdateSettings(repository=here / repository if repository is not None else None)
-    tls = settings.http.tls
-    http = settings.http.model_copy(
-        update={"tls": tls and TlsSettings(certificate=here / tls.certificate, key=here / tls.key)}
+    return _anchored(settings, path.resolve().parent)
+
+
+def _anchored(settings: FleetSettings, here: Path) -> FleetSettings:
+    """Make every path absolute: what a relative one means must not depend on where the service was started."""
+    state_dir, repository, tls = here / settings.state_dir, settings.updates.repository, settings.http.tls
+    ca_folder = here / (settings.ca.folder or state_dir / "ca")
+    mqtt_tls = settings.mqtt.tls and MqttTlsSettings(
+        ca=here / (settings.mqtt.tls.ca or ca_folder / "ca.pem"),
+        certificate=here / (settings.mqtt.tls.certificate or ca_folder / "private" / "fleet.pem"),
+        key=here / (settings.mqtt.tls.key or settings.mqtt.tls.certificate or ca_folder / "private" / "fleet.pem"),
     )
-    return settings.model_copy(update={"state_dir": here / settings.state_dir, "updates": updates, "http": http})
+    http_tls = tls and TlsSettings(certificate=here / tls.certificate, key=here / tls.key)
+    return settings.model_copy(
+        update={
+            "state_dir": state_dir,
+            "updates": UpdateSettings(repository=repository and here / repository),
+            "http": settings.http.model_copy(update={"tls": http_tls}),
+            "mqtt": settings.mqtt.model_copy(update={"tls": mqtt_tls}),
+            "ca": settings.ca.model_copy(update={"folder": ca_folder}),
+        }
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from edge.contract.message import Name
 from fleet import page, rollout_page, views
 from fleet.access import visit
+from fleet.ca.api import Authority, add_enrolment
 from fleet.completeness import Hour
 from fleet.errors import StoreError
 from fleet.growth import rates
@@ -31,13 +32,16 @@ Moment = Annotated[AwareDatetime, Field(ge=_BORN, le=_END)]
 """A query's moment, with its offset."""
 
 
-def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None) -> FastAPI:
+def create_app(
+    store: Store, ingest: Ingest, *, repository: Path | None = None, authority: Authority | None = None
+) -> FastAPI:
     """The web application over a store.
 
     Args:
         store: what is shown.
         ingest: tells whether messages arrive.
         repository: the update repository, whose public part is served below ``/updates/``.
+        authority: signs devices' certificates, if devices enrol here.
     """
     app = FastAPI(title="Canopy fleet", docs_url=None, redoc_url=None)
     app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")
@@ -53,6 +57,8 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None) 
             yield reading
 
     add_login(app, store)
+    if authority is not None:
+        add_enrolment(app, store, *authority)
     _add_page(app, Depends(connection), ingest)
     _add_devices(app, Depends(connection))
     _add_observations(app, Depends(connection))

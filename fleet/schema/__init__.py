@@ -9,6 +9,7 @@ from sqlalchemy import Column, Integer, Table
 from fleet.schema.access import api_tokens, sessions, users
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, metadata
+from fleet.schema.identity import certificates, enroll_tokens
 from fleet.schema.rollouts import aliases, desired, device_tags, models, reported, rollout_devices, rollouts
 from fleet.schema.stream import devices, events, gaps, hours, observations, plots, rejects, spans, streams
 
@@ -23,9 +24,11 @@ __all__ = [
     "aliases",
     "api_tokens",
     "audit",
+    "certificates",
     "desired",
     "device_tags",
     "devices",
+    "enroll_tokens",
     "events",
     "gaps",
     "hours",
