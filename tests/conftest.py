@@ -11,7 +11,7 @@ __all__ = ["mosquitto"]
 
 NOT_ON_A_DEVICE = {
     *("torch", "lightning", "onnxscript", "onnxslim", "pycocotools"),
-    *("amqtt", "fastapi", "jinja2", "sqlalchemy", "uvicorn"),
+    *("amqtt", "argon2", "fastapi", "jinja2", "sqlalchemy", "uvicorn"),
 }
 """What tests of training, export and fleet import, and no test of the device."""
 

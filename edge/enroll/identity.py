@@ -10,7 +10,7 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from edge.settings import IDENTITY
 
 Key = ec.EllipticCurvePrivateKey
 ENROL = "canopy enroll --fleet URL --token TOKEN, with a token of canopy-fleet device enroll-token"
-_UNREADABLE = (OSError, ValueError, TypeError, UnsupportedAlgorithm)
+_UNREADABLE = (OSError, ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Identity:
     """A certificate with its key. ``pem`` is the certificate as the fleet gave it."""
 
     name: str
-    key: Key
+    key: Key = field(compare=False, repr=False)
     certificate: x509.Certificate
     fleet: str
 

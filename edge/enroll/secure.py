@@ -23,7 +23,7 @@ def secure_context(settings: TlsSettings) -> ssl.SSLContext:
         own = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
     except FileNotFoundError as error:
         raise DeliveryError(f"mqtt.tls needs {certificate} and {ca}, and there is none; enrol: {ENROL}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, x509.InvalidVersion) as error:
         raise DeliveryError(
             f"mqtt.tls: {ca}, {certificate} and {key} cannot be used: {error}; let the daemon's user read them, or "
             f"enrol anew: {ENROL}"

@@ -162,7 +162,7 @@ def read_certificate(path: Path) -> x509.Certificate:
     """
     try:
         return x509.load_pem_x509_certificates(_read(path))[0]
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+    except (OSError, ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise AuthorityError(f"{path} is no certificate that can be read: {error}") from error
 
 

@@ -17,7 +17,7 @@ from fleet.errors import RequestRefused
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 _CURVES = (ec.SECP256R1, ec.SECP384R1)
 _RSA_BITS = range(2_048, 4_097)
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, UnicodeError)
+_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 
 def read_request(text: str) -> tuple[str, PublicKey]:
