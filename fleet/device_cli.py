@@ -96,9 +96,7 @@ def revoke(
                 count = enrolment.revoke(connection, device, reason, person(who), _now())
             write_revocations(store, folder)
         typer.echo(f"{device}: {count} certificate{'' if count == 1 else 's'} revoked, and written to {folder.crl}")
-        typer.echo(
-            "the broker reads it at: systemctl reload mosquitto; a connection that stands ends with a restart only"
-        )
+        typer.echo("the broker reads it at its restart; a reload (SIGHUP) reads it, too, and leaves connected who is")
 
 
 @app.command("certificates")

@@ -103,6 +103,15 @@ class CaFolder:
         made = certificates.revocation_list(revoked, issuer.certificate, issuer.key, now)
         self._write(self.crl, made.public_bytes(Encoding.PEM))
 
+    def listed(self) -> set[int] | None:
+        """The serial numbers on the list; ``None`` where there is no list by this authority."""
+        try:
+            found = x509.load_pem_x509_crl(_read(self.crl))
+        except (OSError, ValueError, UnsupportedAlgorithm):
+            return None
+        is_ours = found.issuer == read_certificate(self.issuing).subject
+        return {revoked.serial_number for revoked in found} if is_ours else None
+
     def write_fleet(self, name: str, life: timedelta, now: datetime) -> x509.Certificate:
         """Make the service's own key and certificate towards the broker, in one file: they always belong together."""
         issuer, key = self.issuer(), certificates.new_key()

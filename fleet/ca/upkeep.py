@@ -21,14 +21,15 @@ log = logging.getLogger(__name__)
 
 
 def write_revocations(store: Store, folder: CaFolder) -> None:
-    """Write the list anew from what stands in the store.
+    """Write the list anew if something else stands in the store: whoever watches the file sees revocations only.
 
     Raises:
         FleetError: the store or the authority cannot be used.
     """
     with store.reading() as connection:
         found = enrolment.revoked(connection)
-    folder.write_crl(found, datetime.now(timezone.utc))
+    if {serial for serial, _ in found} != folder.listed():
+        folder.write_crl(found, datetime.now(timezone.utc))
 
 
 def ensure_fleet(folder: CaFolder, now: datetime) -> bool:
