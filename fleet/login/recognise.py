@@ -15,8 +15,8 @@ from fleet.store import Store
 LOCAL = Principal("local", Role.VIEWER)
 _FORWARDED = frozenset({"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"})
 
-_OPEN = f"nobody can log in yet, so everybody on this machine may look and nobody may change anything: {users.FIRST}"
-_CLOSED = f"nobody can log in yet; on the machine that runs the service: {users.FIRST}"
+_OPEN = f"Nobody can log in yet, so everybody on this machine may look and nobody may change anything: {users.FIRST}"
+_CLOSED = f"Nobody can log in yet; on the machine that runs the service: {users.FIRST}"
 
 Touch = Callable[[Connection], None]
 
