@@ -15,6 +15,7 @@ import typer
 
 from edge import __version__
 from edge.accept_cli import accept
+from edge.enroll_cli import enroll, identity
 from edge.errors import CanopyError, CaptureError, DeliveryError
 from edge.model_cli import app as model_app
 from edge.terminal import DEFAULT_CONFIG, AsJson, ConfigFile, errors_told, read_settings, show
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 anything else of Canopy's own (status: no daemon runs); 2 the configuration or the command "
-    "line; 3 a camera or picture; 4 the model; 5 the device's database; 6 the broker; 8 an update."
+    "line; 3 a camera or picture; 4 the model; 5 the device's database; 6 the broker; 8 an update; "
+    "9 its certificate."
 )
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, epilog=EXIT_CODES)
@@ -39,6 +41,8 @@ app.add_typer(config_app, name="config")
 app.add_typer(model_app, name="model")
 app.add_typer(update_app, name="update")
 app.command()(accept)
+app.command()(enroll)
+app.command()(identity)
 
 OfCamera = Annotated[str | None, typer.Option("--camera", help="Of this camera only.")]
 OfPlot = Annotated[str | None, typer.Option("--plot", help="Of this plot only.")]

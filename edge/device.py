@@ -36,6 +36,7 @@ from edge.update.request import is_held
 from edge.update.slotstore import SlotStore
 
 if TYPE_CHECKING:
+    from edge.enroll.renewal import Renewal
     from edge.update.updater import Updater
 
 LAST_DELIVERY_S = 0.5
@@ -105,6 +106,8 @@ class Device:
             else None
         )
 
+        self._renewal = self._make_renewal() if settings.mqtt and settings.mqtt.tls else None
+
     @property
     def done(self) -> bool:
         """Nothing more will come: every file is read, or the loop has died."""
@@ -134,6 +137,8 @@ class Device:
             self._publisher.start()
         if self._updater and not model_required:
             self._updater.start()
+        if self._renewal:
+            self._renewal.start()
         self._loop_thread.start()
         for camera in self._cameras:
             camera.start()
@@ -155,6 +160,8 @@ class Device:
     def end(self) -> Summary:
         """Give the fleet a last moment, and sum up."""
         if self._publisher:
+            if self._renewal:
+                self._renewal.stop()
             self._publisher.wait_delivered(LAST_DELIVERY_S if self._publisher.connected else 0)
             self._publisher.stop(STOP_PUBLISHER_S)
         self.write_status()
@@ -238,6 +245,11 @@ class Device:
             read=self._read,
             forget=self._loop.step_times.forget,
         )
+
+    def _make_renewal(self) -> "Renewal":
+        from edge.enroll.renewal import Renewal  # noqa: PLC0415 - a device without TLS starts without cryptography
+
+        return Renewal(self._settings.state_dir, log.info)
 
     def _read(self) -> Reading:
         """The counters that a model on probation is judged by."""

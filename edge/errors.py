@@ -21,6 +21,9 @@
     │   ├── StoreCorrupt       the database file is damaged
     │   └── StoreFull          there is no room on the disk
     ├── DeliveryError          the broker cannot be used as configured
+    ├── IdentityError          the device's certificate cannot be had or used
+    │   ├── EnrolmentRefused   the fleet gives no certificate
+    │   └── FleetUnreachable   the fleet gives no answer; ask again later
     └── UpdateError            an update cannot be fetched or kept
         ├── UpdateRefused      what is offered is not to be trusted
         │   └── UpdateExpired  it was to be trusted, and is out of date
@@ -147,6 +150,20 @@ class DeliveryError(CanopyError):
     """The broker cannot be used as configured."""
 
     exit_code = 6
+
+
+class IdentityError(CanopyError):
+    """The device's certificate cannot be had or used."""
+
+    exit_code = 9
+
+
+class EnrolmentRefused(IdentityError):
+    """The fleet gives no certificate: the token, or the last certificate, is not good."""
+
+
+class FleetUnreachable(IdentityError):
+    """The fleet gives no answer, or none that is to the point; ask again later."""
 
 
 class UpdateError(CanopyError):

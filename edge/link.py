@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.contract.messages import State
+from edge.contract.tls import meaning
 from edge.contract.topics import ACK, DESIRED, STATE, Address, Channel
 from edge.errors import DeliveryError
 from edge.settings import MqttSettings
@@ -54,6 +55,7 @@ class Link:
         self._heard: list[Heard] = []
         self._answer: ReasonCode | None = None
         self._parting = ""
+        self._said = ""
         self._client = self._make_client(will)
 
     @property
@@ -71,7 +73,8 @@ class Link:
 
         Raises:
             LinkDown: no answer, or not now.
-            DeliveryError: the broker refuses this device; trying again will not help before somebody acts.
+            DeliveryError: the broker refuses this device, or one of the two does not believe the other's certificate;
+                trying again will not help before somebody acts.
         """
         with self._errors():
             limits = _limits() if self._settings.protocol == "5" else None
@@ -145,6 +148,11 @@ class Link:
         client.on_message = self._on_message
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
+        if settings.tls is not None:
+            from edge.enroll.secure import secure_context  # noqa: PLC0415 - cryptography is for those who use TLS
+
+            client.on_log = self._on_log
+            client.tls_set_context(secure_context(settings.tls))
         return client
 
     def _exchange(self, timeout_s: float) -> None:
@@ -156,7 +164,10 @@ class Link:
         if lost or code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise self._lost(code)
 
-    def _lost(self, code: MQTTErrorCode) -> LinkDown:
+    def _lost(self, code: MQTTErrorCode) -> DeliveryError:
+        meant = meaning(self._said)
+        if meant:
+            return DeliveryError(f"{self._where}: {meant}")
         why = self._parting or code.name
         return LinkDown(f"{self._where} is gone ({why}); results wait on the disk until it is back")
 
@@ -174,7 +185,15 @@ class Link:
         try:
             yield
         except (OSError, ValueError, IndexError, struct.error, MQTTException) as error:
+            meant = meaning(error)
+            if meant:
+                raise DeliveryError(f"{self._where}: {meant}") from error
             raise LinkDown(f"{self._where} is not reached: {error}; results wait on the disk until it is") from error
+
+    def _on_log(self, _c: Client, _d: Any, _level: int, text: str) -> None:
+        """What TLS says after the handshake (1.3 does), the library tells its log alone."""
+        if meaning(text):
+            self._said = text
 
     def _on_connect(self, _c: Client, _d: Any, _f: ConnectFlags, reason: ReasonCode, _p: Properties | None) -> None:
         self._answer = reason

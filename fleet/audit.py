@@ -8,6 +8,8 @@ from there on. What a chain cannot show by itself is that its end was cut off: n
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -20,6 +22,8 @@ from fleet.errors import AuditBroken
 GENESIS = "0" * 64
 SERVICE = "canopy-fleet"
 """Who acts when nobody asked: the service itself."""
+
+_noticed: ContextVar[list[str] | None] = ContextVar("noticed", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,21 @@ def record(
     entry = Entry(seq, at, who[:256], action, subject, digest, told, before, "")
     entry = Entry(**{**asdict(entry), "hash": entry.expected_hash()})
     connection.execute(insert(schema.audit).values(**asdict(entry)))
+    noticed = _noticed.get()
+    if noticed is not None:
+        noticed.append(action)
     return entry
+
+
+@contextmanager
+def noticing() -> Iterator[list[str]]:
+    """The actions that are recorded inside of the block, also in threads that have its context."""
+    actions: list[str] = []
+    token = _noticed.set(actions)
+    try:
+        yield actions
+    finally:
+        _noticed.reset(token)
 
 
 def entries(connection: Connection, limit: int | None = None) -> list[Entry]:

@@ -2,7 +2,8 @@
 
 Exit codes: 0 done; 1 anything else of Canopy's own; 2 the configuration, a plan or the command line; 3 no such rollout,
 model or device; 4 it is in no state for that; 5 the store or the audit log; 6 the broker; 7 a port is taken;
-8 the update repository.
+8
+the update repository; 9 the certificate authority.
 """
 # ruff: noqa: PLC0415 - the web server, the database and the broker are imported by the commands that use them
 
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fleet import audit_cli, db_cli, device_cli, model_cli, rollout_cli
+from fleet import audit_cli, ca_cli, db_cli, device_cli, model_cli, rollout_cli, token_cli, user_cli
 from fleet.repo_cli import repo_app
 from fleet.terminal import (
     DEFAULT_CONFIG,
@@ -43,6 +44,9 @@ app.add_typer(model_cli.app, name="model")
 app.add_typer(device_cli.app, name="device")
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(db_cli.app, name="db")
+app.add_typer(user_cli.app, name="user")
+app.add_typer(ca_cli.app, name="ca")
+app.add_typer(token_cli.app, name="token")
 
 
 def _version(wanted: bool) -> None:

@@ -14,10 +14,13 @@
     │   └── AuditBroken            5   the audit log is not what was written
     ├── BrokerError                6   the broker cannot be started or used as configured
     ├── PortTaken                  7   somebody else listens there
-    └── RepositoryError            8   the update repository cannot be changed like that
-        ├── KeyUnusable            8   a key cannot be read, or is not the role's
-        ├── PackageRefused         8   what shall be published is not a package, or not the builder's
-        └── SignaturesMissing      8   a change waits for more signatures
+    ├── RepositoryError            8   the update repository cannot be changed like that
+    │   ├── KeyUnusable            8   a key cannot be read, or is not the role's
+    │   ├── PackageRefused         8   what shall be published is not a package, or not the builder's
+    │   └── SignaturesMissing      8   a change waits for more signatures
+    └── AuthorityError             9   the certificate authority cannot be used like that
+        ├── EnrolmentRefused       9   a device is given no certificate: its token or its last one is not good
+        └── RequestRefused         9   what a device sent to be signed cannot be used
 
 A message says what happened, with which value, and what to do next. The number is the exit code of ``canopy-fleet``.
 """
@@ -105,3 +108,17 @@ class PackageRefused(RepositoryError):
 
 class SignaturesMissing(RepositoryError):
     """A change waits for more signatures."""
+
+
+class AuthorityError(FleetError):
+    """The certificate authority cannot be used like that."""
+
+    exit_code = 9
+
+
+class EnrolmentRefused(AuthorityError):
+    """A device is given no certificate: its token is not good, or its last certificate is not."""
+
+
+class RequestRefused(AuthorityError):
+    """What a device sent to be signed cannot be used."""

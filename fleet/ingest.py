@@ -5,8 +5,11 @@ the broker's PUBACKs, then the devices' watermarks. A crash at any point repeats
 """
 
 import logging
+import ssl
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -14,12 +17,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.contract import messages, topics
-from fleet.errors import StoreError
+from edge.contract import messages, tls, topics
+from fleet.errors import ConfigError, StoreError
 from fleet.inlet import Envelope, Inlet
 from fleet.intake import Letter, Reject, read
 from fleet.ledger import Watermark
-from fleet.settings import MqttSettings
+from fleet.settings import MqttSettings, MqttTlsSettings
 from fleet.store import Store
 
 log = logging.getLogger(__name__)
@@ -62,11 +65,15 @@ class Ingest:
         self._subscribed = threading.Event()
         self._session = 0
         self._store_failed = False
-        self._client = _client(settings)
+        self._context = _context(settings)
+        self._trouble = ""
+        self._client = _client(settings, self._context)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_subscribe = self._on_subscribe
         self._client.on_message = self._on_message
+        self._client.on_log = self._on_log
         self._writer = threading.Thread(target=self._write_until_stopped, name="ingest-writer", daemon=True)
 
     def start(self) -> None:
@@ -126,6 +133,7 @@ class Ingest:
             )  # fmt: skip
             return
         self._session += 1
+        self._trouble = ""
         client.subscribe([(topics.subscription(channel), channel.qos) for channel in SUBSCRIBED])
         self._greet.set()
 
@@ -140,6 +148,23 @@ class Ingest:
         self._subscribed.clear()
         if not self._stopping.is_set():
             log.warning("the connection to the broker ended (%s); trying again", reason)
+        self._show_newest_certificate()
+
+    def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
+        self._show_newest_certificate()
+
+    def _on_log(self, _client: mqtt.Client, _data: Any, _level: int, text: str) -> None:
+        """Why TLS failed the library only writes to its log; it is said once, until a connection stands."""
+        meant = tls.meaning(text)
+        if meant and meant != self._trouble:
+            log.error("the broker at %s:%s: %s", self._settings.host, self._port, meant)
+            self._trouble = meant
+
+    def _show_newest_certificate(self) -> None:
+        """It may have been renewed since the last connection."""
+        if self._settings.tls is not None and self._context is not None:
+            with suppress(OSError):  # what was loaded before goes on being shown
+                self._context.load_cert_chain(*_own(self._settings.tls))
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         """Never raises: an exception here would end the network thread."""
@@ -215,13 +240,37 @@ class Ingest:
             self.publish(topics.Address(mark.site, mark.device, topics.ACK), payload)
 
 
-def _client(settings: MqttSettings) -> mqtt.Client:
+def _context(settings: MqttSettings) -> ssl.SSLContext | None:
+    """The TLS that is wanted towards the broker.
+
+    Raises:
+        ConfigError: its files cannot be used.
+    """
+    if settings.tls is None:
+        return None
+    certificate, key = _own(settings.tls)
+    try:
+        return tls.client_context(settings.tls.ca or Path(), certificate, key)
+    except OSError as error:
+        raise ConfigError(
+            f"mqtt.tls: {settings.tls.ca}, {certificate} and {key} cannot be used: {error}; canopy-fleet ca init makes "
+            "them, and they must be readable by this user"
+        ) from error
+
+
+def _own(files: MqttTlsSettings) -> tuple[Path, Path]:
+    return files.certificate or Path(), files.key or Path()
+
+
+def _client(settings: MqttSettings, context: ssl.SSLContext | None) -> mqtt.Client:
     protocol, clean = (mqtt.MQTTv5, None) if settings.protocol == "5" else (mqtt.MQTTv311, True)
     client = mqtt.Client(
         CallbackAPIVersion.VERSION2, settings.client_id, clean_session=clean, protocol=protocol, manual_ack=True
     )
     client.max_queued_messages_set(_INLET_MESSAGES)
     client.reconnect_delay_set(1, 30)
+    if context is not None:
+        client.tls_set_context(context)
     if settings.username is not None:
         client.username_pw_set(settings.username, settings.password.get_secret_value() if settings.password else None)
     return client

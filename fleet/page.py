@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Connection
 
 from fleet import views, wording
+from fleet.access import visit
 from fleet.completeness import Hour
 from fleet.observed import Document
 
@@ -43,7 +44,7 @@ def environment() -> Environment:
         loader=PackageLoader("fleet"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     made.filters |= {"number": wording.count_text, "size": wording.size}
-    made.globals["age"] = wording.age
+    made.globals |= {"age": wording.age, "visit": visit}
     return made
 
 

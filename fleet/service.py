@@ -5,10 +5,12 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import FrameType
 
@@ -16,11 +18,16 @@ import uvicorn
 from fastapi import FastAPI
 
 from fleet.broker import EmbeddedBroker
+from fleet.ca.api import Authority
+from fleet.ca.enrolment import Terms
+from fleet.ca.folder import CaFolder
+from fleet.ca.upkeep import Upkeep
 from fleet.errors import ConfigError, PortTaken
 from fleet.ingest import MAX_PACKET_BYTES, Ingest
+from fleet.login import users
 from fleet.repository.folder import RepositoryFolder
 from fleet.rollouts import Rollouts
-from fleet.settings import FleetSettings, HttpSettings, MqttSettings
+from fleet.settings import FleetSettings, HttpSettings, MqttSettings, is_loopback
 from fleet.store import Store
 from fleet.updates import OnlineSignatures
 from fleet.web import create_app
@@ -39,12 +46,13 @@ class Addresses:
     http_port: int
     mqtt_host: str
     mqtt_port: int
+    secure: bool = False
 
     @property
     def page(self) -> str:
         """The growers' page."""
         host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
-        return f"http://{host}:{self.http_port}/"
+        return f"http{'s' if self.secure else ''}://{host}:{self.http_port}/"
 
     @property
     def broker(self) -> str:
@@ -64,7 +72,9 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         mqtt_port = parts.enter_context(_broker(settings.mqtt))
         store = Store(settings.database_url, upgrade=True)
         parts.callback(store.close)
+        require_users(store, settings.http)
         store.forget_presence()
+        authority = parts.enter_context(_authority(settings, store))
         ingest = Ingest(store, settings.mqtt, mqtt_port)
         parts.callback(ingest.stop, _STOPS_WITHIN_S)
         ingest.start()
@@ -76,10 +86,11 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         repository = settings.updates.repository
         if repository is not None:
             parts.enter_context(_online_signatures(repository))
-        app = create_app(store, ingest, repository=repository, commands=settings.http.commands)
-        parts.enter_context(serve_web(app, http_socket))
+        app = create_app(store, ingest, repository=repository, authority=authority)
+        parts.enter_context(serve_web(app, http_socket, settings.http))
         http_port = http_socket.getsockname()[1]
-        ready(Addresses(settings.http.host, http_port, settings.mqtt.host, mqtt_port))
+        where = (settings.http.host, http_port, settings.mqtt.host, mqtt_port)
+        ready(Addresses(*where, secure=settings.http.tls is not None))
         stopping.wait()
 
 
@@ -116,6 +127,39 @@ def listen(http: HttpSettings) -> Iterator[socket.socket]:
         yield listening
 
 
+def require_users(store: Store, http: HttpSettings) -> None:
+    """Before anybody can log in, the pages are for this machine alone.
+
+    Raises:
+        ConfigError: other machines would reach them.
+    """
+    with store.reading() as connection:
+        if is_loopback(http.host) or users.exist(connection):
+            return
+    raise ConfigError(f"{http.host} is reached from other machines, and nobody can log in yet; first: {users.FIRST}")
+
+
+def tls_context(http: HttpSettings) -> Callable[..., ssl.SSLContext] | None:
+    """What makes the context of the server's TLS; none without ``http.tls``.
+
+    Raises:
+        ConfigError: the certificate or its key cannot be used.
+    """
+    if http.tls is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(http.tls.certificate, http.tls.key)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"http.tls: {http.tls.certificate} and {http.tls.key} cannot be used: {error}; name a certificate with its "
+            "chain and the key that belongs to it, readable by this user (canopy-fleet ca server makes both)"
+        ) from error
+    return lambda *_: context
+
+
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
@@ -135,6 +179,23 @@ def _broker(mqtt: MqttSettings) -> Iterator[int]:
 
 
 @contextmanager
+def _authority(settings: FleetSettings, store: Store) -> Iterator[Authority | None]:
+    """What signs devices, kept from running out; nothing where none was made."""
+    folder = CaFolder(settings.ca_folder)
+    if not folder.is_made:
+        yield None
+        return
+    watched = [settings.http.tls.certificate] if settings.http.tls else []
+    upkeep = Upkeep(store, folder, watched)
+    upkeep.look(datetime.now(timezone.utc))
+    upkeep.start()
+    try:
+        yield folder, Terms(timedelta(days=settings.ca.certificate_days), timedelta(days=settings.ca.grace_days))
+    finally:
+        upkeep.stop(_STOPS_WITHIN_S)
+
+
+@contextmanager
 def _online_signatures(repository: Path) -> Iterator[None]:
     """Keep what devices need to trust the repository from running out."""
     public = RepositoryFolder(repository).public
@@ -151,11 +212,13 @@ def _online_signatures(repository: Path) -> Iterator[None]:
 
 
 @contextmanager
-def serve_web(app: FastAPI, listening: socket.socket) -> Iterator[None]:
+def serve_web(app: FastAPI, listening: socket.socket, http: HttpSettings | None = None) -> Iterator[None]:
     """Serve HTTP in a thread: the main thread keeps the signals, so that the order of stopping is ours."""
+    http = http or HttpSettings()
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="off", limit_concurrency=1_000,
-        timeout_graceful_shutdown=1, server_header=False,
+        timeout_graceful_shutdown=1, server_header=False, ssl_context_factory=tls_context(http),
+        proxy_headers=bool(http.proxies), forwarded_allow_ips=http.proxies,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), name="web", daemon=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from fleet.errors import ConfigError
 
@@ -34,6 +34,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class MqttTlsSettings(Settings):
+    """TLS towards the broker, as PEM files; absent ones are the authority's, which the service makes and renews."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
 class MqttSettings(Settings):
     """The broker between the devices and the fleet.
 
@@ -48,6 +56,7 @@ class MqttSettings(Settings):
     username: str | None = None
     password: SecretStr | None = None
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
+    tls: MqttTlsSettings | None = None
 
     @property
     def protocol(self) -> Literal["3.1.1", "5"]:
@@ -61,27 +70,44 @@ class MqttSettings(Settings):
                 f"the embedded broker asks nobody for a password, so it listens on 127.0.0.1 only, not on {self.host}; "
                 "for other machines run Mosquitto and set embedded: false (see configs/fleet-mosquitto.yaml)"
             )
+        if self.embedded and self.tls:
+            raise ValueError("the embedded broker has no TLS, and needs none on loopback; take tls away")
         if not self.embedded and self.port == 0:
             raise ValueError("port 0 (take a free one) is for the embedded broker; name the port of yours")
         return self
 
 
+class TlsSettings(Settings):
+    """A certificate with its chain, and its key, as PEM files."""
+
+    certificate: Path
+    key: Path
+
+
 class HttpSettings(Settings):
-    """Where the growers' page and the JSON API are served. There is no login: keep it on loopback or behind a proxy."""
+    """Where the growers' page and the JSON API are served; to other machines over TLS only, here or at a proxy."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
-    commands: bool = False
-    """Whether rollouts can be steered over HTTP, by everybody who reaches the port: loopback only, behind no proxy."""
+    tls: TlsSettings | None = None
+    proxies: Annotated[list[str], Field(max_length=64)] = []
+    """Addresses or networks of reverse proxies, which are believed when they say who asks, and whether over TLS."""
 
     @model_validator(mode="after")
-    def _guarded(self) -> "HttpSettings":
-        if self.commands and not is_loopback(self.host):
+    def _private(self) -> "HttpSettings":
+        if self.tls is None and not self.proxies and not is_loopback(self.host):
             raise ValueError(
-                f"commands over HTTP ask nobody for a login, so they are for 127.0.0.1 only, not for {self.host}; "
-                "set commands: false and use canopy-fleet on this machine"
+                f"on {self.host} passwords would cross the network as they are typed; name a certificate in http.tls "
+                "(canopy-fleet ca server makes one), or the reverse proxy that has one in http.proxies"
             )
         return self
+
+    @field_validator("proxies")
+    @classmethod
+    def _addresses(cls, proxies: list[str]) -> list[str]:
+        for proxy in proxies:
+            ipaddress.ip_network(proxy)
+        return proxies
 
 
 class RolloutSettings(Settings):
@@ -100,6 +126,18 @@ class UpdateSettings(Settings):
     repository: Path | None = None
 
 
+class CaSettings(Settings):
+    """The certificate authority that ``canopy-fleet ca init`` made, if devices enrol here."""
+
+    folder: Path | None = None
+    """Absent: ``ca`` in ``state_dir``."""
+    certificate_days: Annotated[float, Field(gt=0, le=825)] = 90.0
+    """How long a device's certificate is valid. It is renewed after two thirds: the rest is how long this service may
+    be away."""
+    grace_days: Annotated[float, Field(ge=0, le=366)] = 0.0
+    """How long after its end a certificate can still be renewed, for devices that rest over the winter."""
+
+
 class FleetSettings(Settings):
     """Everything the fleet service needs to know."""
 
@@ -110,6 +148,12 @@ class FleetSettings(Settings):
     http: HttpSettings = HttpSettings()
     rollouts: RolloutSettings = RolloutSettings()
     updates: UpdateSettings = UpdateSettings()
+    ca: CaSettings = CaSettings()
+
+    @property
+    def ca_folder(self) -> Path:
+        """Where the certificate authority is, or would be."""
+        return self.ca.folder or self.state_dir / "ca"
 
     @property
     def database_url(self) -> str:
@@ -128,10 +172,28 @@ def load_settings(path: Path) -> FleetSettings:
         settings = FleetSettings.model_validate(_with_environment(tree))
     except ValidationError as error:
         raise ConfigError(f"{path} cannot be used:\n{_explain(error)}") from error
-    here = path.resolve().parent
-    repository = settings.updates.repository
-    updates = UpdateSettings(repository=here / repository if repository is not None else None)
-    return settings.model_copy(update={"state_dir": here / settings.state_dir, "updates": updates})
+    return _anchored(settings, path.resolve().parent)
+
+
+def _anchored(settings: FleetSettings, here: Path) -> FleetSettings:
+    """Make every path absolute: what a relative one means must not depend on where the service was started."""
+    state_dir, repository, tls = here / settings.state_dir, settings.updates.repository, settings.http.tls
+    ca_folder = here / (settings.ca.folder or state_dir / "ca")
+    mqtt_tls = settings.mqtt.tls and MqttTlsSettings(
+        ca=here / (settings.mqtt.tls.ca or ca_folder / "ca.pem"),
+        certificate=here / (settings.mqtt.tls.certificate or ca_folder / "private" / "fleet.pem"),
+        key=here / (settings.mqtt.tls.key or settings.mqtt.tls.certificate or ca_folder / "private" / "fleet.pem"),
+    )
+    http_tls = tls and TlsSettings(certificate=here / tls.certificate, key=here / tls.key)
+    return settings.model_copy(
+        update={
+            "state_dir": state_dir,
+            "updates": UpdateSettings(repository=repository and here / repository),
+            "http": settings.http.model_copy(update={"tls": http_tls}),
+            "mqtt": settings.mqtt.model_copy(update={"tls": mqtt_tls}),
+            "ca": settings.ca.model_copy(update={"folder": ca_folder}),
+        }
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The pages and the JSON API over the store, without login and without anything from elsewhere; and update files."""
+"""The pages and the JSON API over the store, behind the login; and update files."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,27 +13,19 @@ from sqlalchemy import Connection
 
 from edge.contract.message import Name
 from fleet import page, rollout_page, views
-from fleet.access import Principal, Role
+from fleet.access import visit
+from fleet.ca.api import Authority, add_enrolment
 from fleet.completeness import Hour
 from fleet.errors import StoreError
 from fleet.growth import rates
 from fleet.ingest import Ingest
 from fleet.observed import Document
+from fleet.login.gate import Gate
+from fleet.login.headers import SecurityHeaders
+from fleet.login.pages import add_login
 from fleet.repository.folder import RepositoryFolder
-from fleet.rollout_api import add_commands, add_questions, guard
+from fleet.rollout_api import add_commands, add_questions
 from fleet.store import Store
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
 
 _BORN = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _END = datetime(9999, 1, 1, tzinfo=timezone.utc)
@@ -41,20 +33,21 @@ Moment = Annotated[AwareDatetime, Field(ge=_BORN, le=_END)]
 """A query's moment, with its offset."""
 
 
-def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, commands: bool = False) -> FastAPI:
+def create_app(
+    store: Store, ingest: Ingest, *, repository: Path | None = None, authority: Authority | None = None
+) -> FastAPI:
     """The web application over a store.
 
     Args:
         store: what is shown.
         ingest: tells whether messages arrive.
         repository: the update repository, whose public part is served below ``/updates/``.
-        commands: whether rollouts can be steered; only for loopback.
+        authority: signs devices' certificates, if devices enrol here.
     """
     app = FastAPI(title="Canopy fleet", docs_url=None, redoc_url=None)
     app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")
-    app.middleware("http")(guard(allowed=commands))
-    app.middleware("http")(_secure)
-    app.middleware("http")(_as_local(Role.OPERATOR if commands else Role.VIEWER))
+    app.add_middleware(Gate, store=store)
+    app.add_middleware(SecurityHeaders)  # the outermost: what the gate answers has them too
     app.exception_handler(StoreError)(_unavailable)
     if repository is not None:
         public = RepositoryFolder(repository).public
@@ -64,6 +57,9 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
         with store.reading() as reading:
             yield reading
 
+    add_login(app, store)
+    if authority is not None:
+        add_enrolment(app, store, *authority)
     _add_page(app, Depends(connection), ingest)
     _add_devices(app, Depends(connection))
     _add_observations(app, Depends(connection))
@@ -86,6 +82,8 @@ def _add_page(app: FastAPI, reading: Any, ingest: Ingest) -> None:
     def healthz(response: Response, connection: Connection = reading) -> dict[str, Any]:
         well = ingest.connected and ingest.writing
         response.status_code = 200 if well else 503
+        if visit().principal is None:
+            return {"ok": well}
         devices = len(views.list_devices(connection))
         return {"ok": well, "broker": ingest.connected, "store": ingest.writing, "devices": devices} | ingest.tally()
 
@@ -160,20 +158,6 @@ def _device_id(connection: Connection, site: str, device: str) -> int:
     if found is None:
         raise HTTPException(404, f"no device {site}/{device} has been heard of; /api/devices lists those that have")
     return int(found["id"])
-
-
-def _as_local(role: Role) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    async def recognise(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        request.state.principal = Principal("local", role)
-        return await call_next(request)
-
-    return recognise
-
-
-async def _secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await call_next(request)
-    response.headers.update(SECURITY_HEADERS)
-    return response
 
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:

@@ -20,9 +20,11 @@ from edge.settings.camera import (
 from edge.settings.delivery import MqttSettings, OutboxSettings
 from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings
 from edge.settings.inference import EngineSettings, InferenceSettings
+from edge.settings.tls import IDENTITY, TlsSettings
 from edge.settings.update import AgreementSettings, UpdateSettings
 
 __all__ = [
+    "IDENTITY",
     "MAX_FILE_BYTES",
     "SECRETS",
     "AgreementSettings",
@@ -43,6 +45,7 @@ __all__ = [
     "RtspSource",
     "Settings",
     "SourceSettings",
+    "TlsSettings",
     "UpdateSettings",
     "V4l2Source",
     "VideoSource",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from edge.settings.base import Settings
+from edge.settings.tls import TlsSettings
 
 
 class OutboxSettings(Settings):
@@ -28,6 +29,8 @@ class MqttSettings(Settings):
     protocol: Literal["5", "3.1.1"] = "5"
     username: str | None = None
     password: SecretStr | None = None
+    tls: TlsSettings | None = None
+    """Absent: as plain as the network is. ``{}``: with what ``canopy enroll`` got."""
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
     batch_records: Annotated[int, Field(ge=1, le=1000)] = 50
     window_records: Annotated[int, Field(ge=1, le=100_000)] = 2_000

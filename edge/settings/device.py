@@ -88,6 +88,9 @@ def _anchored(settings: DeviceSettings, folder: Path) -> DeviceSettings:
             "engine": settings.inference.engine.model_copy(update={"folder": engines}),
         }
     )
+    mqtt = settings.mqtt
+    if mqtt and mqtt.tls:
+        mqtt = mqtt.model_copy(update={"tls": mqtt.tls.anchored(folder, state_dir)})
     return settings.model_copy(
-        update={"state_dir": state_dir, "cameras": cameras, "inference": inference, "update": update}
+        update={"state_dir": state_dir, "cameras": cameras, "inference": inference, "update": update, "mqtt": mqtt}
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge.contract.control import Wanted
 from edge.errors import ConfigError, UpdateError
-from edge.settings import UpdateSettings
+from edge.settings import IDENTITY, UpdateSettings
 from edge.update.client import UpdateClient
 from edge.update.fetch import Source
 
@@ -25,7 +25,7 @@ def open_client(settings: UpdateSettings, state_dir: Path, folder: str = "") -> 
     logging.getLogger("tuf").setLevel(logging.WARNING)  # it tells of every key that has not signed, though enough have
     return UpdateClient(
         state_dir / CACHE,
-        _source(settings, folder),
+        _source(settings, folder, state_dir / IDENTITY / "ca.pem"),
         bootstrap=_bootstrap(settings.root),
         reserve_bytes=settings.reserve_bytes,
         bytes_per_s=settings.bytes_per_s,
@@ -42,14 +42,14 @@ def wanted_newest(client: UpdateClient, hardware: str, name: str) -> Wanted:
     return Wanted(model=target.release.model, target=target.path, retry=True)
 
 
-def _source(settings: UpdateSettings, folder: str) -> Source:
+def _source(settings: UpdateSettings, folder: str, fleets_ca: Path) -> Source:
     if folder:
         return Source.in_folder(Path(folder))
     if settings.url is None:
         raise UpdateError("update.url is not set: set it, or bring updates with canopy update import FOLDER")
     from edge.update.http import HttpFetcher  # noqa: PLC0415 - urllib3 is not needed for a folder
 
-    return Source.at(settings.url, HttpFetcher())
+    return Source.at(settings.url, HttpFetcher(ca_file=fleets_ca if fleets_ca.exists() else None))
 
 
 def _bootstrap(path: Path) -> bytes:

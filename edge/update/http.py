@@ -1,6 +1,7 @@
 """A repository on a static host, over HTTP."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ class HttpFetcher(Fetcher):
 
     Args:
         patience: when to give up.
-        ca_file: the certificate authority to believe instead of the system's.
+        ca_file: a certificate authority to believe besides the system's, such as the fleet's own.
     """
 
     def __init__(self, patience: Patience | None = None, ca_file: Path | None = None) -> None:
@@ -127,7 +128,8 @@ class HttpFetcher(Fetcher):
     def _made_pool(self, proxy: str | None) -> urllib3.PoolManager:
         options: dict[str, Any] = {"num_pools": 2}
         if self._ca_file is not None:
-            options["ca_certs"] = str(self._ca_file)
+            options["ssl_context"] = context = ssl.create_default_context()
+            context.load_verify_locations(self._ca_file)
         pool = urllib3.PoolManager(**options) if proxy is None else urllib3.ProxyManager(proxy, **options)
         pool.pool_classes_by_scheme = _pool_classes(self._patience.answer_s)
         return pool

@@ -4,12 +4,13 @@ A device is (site, device); a stream is one epoch of a device, and its records a
 (``stream_id``, ``seq``) names a record for ever, and a repeat of it is no error.
 """
 
+from fleet.schema.access import api_tokens, sessions, users
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, Numbers, metadata
 from fleet.schema.drift import drift_windows
+from fleet.schema.identity import certificates, enroll_tokens
 from fleet.schema.places import cameras, plots
 from fleet.schema.rollouts import aliases, desired, device_tags, models, reported, rollout_devices, rollouts
-from fleet.schema.rollups import daily, hourly
 from fleet.schema.stream import devices, events, gaps, hours, observations, rejects, spans, streams
 from fleet.schema.words import digests, kinds, trait_set_members, trait_sets
 
@@ -18,17 +19,18 @@ __all__ = [
     "Moment",
     "Numbers",
     "aliases",
+    "api_tokens",
     "audit",
     "cameras",
-    "daily",
+    "certificates",
     "desired",
     "device_tags",
     "devices",
     "digests",
     "drift_windows",
+    "enroll_tokens",
     "events",
     "gaps",
-    "hourly",
     "hours",
     "kinds",
     "metadata",
@@ -39,8 +41,10 @@ __all__ = [
     "reported",
     "rollout_devices",
     "rollouts",
+    "sessions",
     "spans",
     "streams",
     "trait_set_members",
     "trait_sets",
+    "users",
 ]

@@ -14,7 +14,8 @@ async function refresh() {
   const opened = [...document.querySelectorAll("details")].map((details) => details.open);
   const scrolled = [...document.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
   try {
-    const answer = await fetch(location.pathname, { cache: "no-store" });
+    const answer = await fetch(location.pathname, { cache: "no-store", headers: { Accept: "text/html" } });
+    if (answer.redirected) return location.reload(); // the session is over: the login comes, and then this page again
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.querySelector("header").replaceWith(fresh.querySelector("header"));

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 STARTS_WITHIN_S = 10.0
+SHIPPED_LISTENER = "listener 8883\n"
 
 
 def free_port() -> int:
@@ -27,7 +28,10 @@ def _binary() -> str | None:
 
 
 class Mosquitto:
-    """One broker; ``port`` stays the same over restarts. ``config`` is appended to its configuration file.
+    """One broker; ``port`` stays the same over restarts.
+
+    ``config`` is appended to its configuration file, or is all of it where it has a listener of its own, as
+    ``configs/mosquitto/mosquitto.conf`` has.
 
     It keeps nothing on disk, so a restart forgets retained messages and sessions, as the worst broker would.
     """
@@ -63,6 +67,11 @@ class Mosquitto:
         self.stop()
         self.start()
 
+    def reload(self) -> None:
+        """SIGHUP: read the ACL and the list of revoked certificates again."""
+        assert self._process
+        self._process.send_signal(signal.SIGHUP)
+
     def freeze(self) -> None:
         """Connections stay open and nothing answers: a half-open network."""
         assert self._process
@@ -80,7 +89,7 @@ class Mosquitto:
         self._folder.mkdir(parents=True, exist_ok=True)
         user = "user root\n" if os.geteuid() == 0 else ""
         config = self._folder / "mosquitto.conf"
-        config.write_text(f"listener {port} {self.host}\npersistence false\n{user}{self._config}")
+        config.write_text(user + self._text(port))
         with (self._folder / "mosquitto.log").open("ab") as log:
             process = subprocess.Popen([self._binary or "", "-c", str(config)], stdout=log, stderr=log)
         deadline = time.monotonic() + STARTS_WITHIN_S
@@ -92,6 +101,12 @@ class Mosquitto:
         process.kill()
         process.wait()
         return False
+
+    def _text(self, port: int) -> str:
+        if SHIPPED_LISTENER not in self._config:
+            return f"listener {port} {self.host}\npersistence false\n{self._config}"
+        moved = self._config.replace(SHIPPED_LISTENER, f"listener {port} {self.host}\n")
+        return moved.replace("persistence true", "persistence false")
 
     def _answers(self, port: int) -> bool:
         try:

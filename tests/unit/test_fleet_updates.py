@@ -52,16 +52,6 @@ def test_a_key_that_is_gone_is_said_once_and_tried_again(
     assert "CANOPY_KEY_PASSPHRASE" in caplog.text
 
 
-def test_commands_over_http_are_off_and_for_loopback_only(tmp_path: Path) -> None:
-    path = tmp_path / "fleet.yaml"
-    for http, allowed in (("{}", False), ("{commands: true}", True)):
-        path.write_text(f"state_dir: s\nhttp: {http}\n")
-        assert load_settings(path).http.commands is allowed
-    path.write_text("state_dir: s\nhttp: {host: 0.0.0.0, commands: true}\n")
-    with pytest.raises(ConfigError, match=r"127\.0\.0\.1 only, not for 0\.0\.0\.0"):
-        load_settings(path)
-
-
 def test_the_setting_is_relative_to_its_file(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     path.write_text("state_dir: s\nupdates: {repository: updates}\n")

@@ -13,6 +13,18 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "api_tokens",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("scopes", sa.String(length=512), nullable=False),
+        sa.Column("created_by", sa.String(length=256), nullable=False),
+        sa.Column("created_at", schema.Moment(), nullable=False),
+        sa.Column("expires_at", schema.Moment(), nullable=False),
+        sa.Column("used_at", schema.Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+        sa.UniqueConstraint("digest"),
+    )
+    op.create_table(
         "audit",
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.String(length=32), nullable=False),
@@ -25,6 +37,21 @@ def upgrade() -> None:
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
     )
+    op.create_table(
+        "certificates",
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("certificate", sa.String(), nullable=False),
+        sa.Column("not_before", schema.Moment(), nullable=False),
+        sa.Column("not_after", schema.Moment(), nullable=False),
+        sa.Column("revoked_at", schema.Moment(), nullable=True),
+        sa.Column("reason", sa.String(length=256), nullable=True),
+        sa.PrimaryKeyConstraint("serial"),
+    )
+    with op.batch_alter_table("certificates", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_certificates_name"), ["name"], unique=False)
+
     op.create_table(
         "devices",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -44,6 +71,17 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=71), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("digest"),
+    )
+    op.create_table(
+        "enroll_tokens",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("created_by", sa.String(length=256), nullable=False),
+        sa.Column("created_at", schema.Moment(), nullable=False),
+        sa.Column("expires_at", schema.Moment(), nullable=False),
+        sa.Column("used_at", schema.Moment(), nullable=True),
+        sa.Column("serial", sa.String(length=40), nullable=True),
+        sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
         "kinds",
@@ -101,6 +139,16 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("fingerprint"),
+    )
+    op.create_table(
+        "users",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("password", sa.String(length=256), nullable=False),
+        sa.Column("created_at", schema.Moment(), nullable=False),
+        sa.Column("changed_at", schema.Moment(), nullable=False),
+        sa.Column("last_login", schema.Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
         "aliases",
@@ -169,6 +217,19 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("rollout_devices", schema=None) as batch_op:
         batch_op.create_index("rollout_devices_by_device", ["device_id"], unique=False)
+
+    op.create_table(
+        "sessions",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("user", sa.String(length=64), nullable=False),
+        sa.Column("created_at", schema.Moment(), nullable=False),
+        sa.Column("seen_at", schema.Moment(), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["user"], ["users.name"]),
+        sa.PrimaryKeyConstraint("digest"),
+    )
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sessions_user"), ["user"], unique=False)
 
     op.create_table(
         "streams",
@@ -292,36 +353,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("stream_id", "first_seq"),
     )
     op.create_table(
-        "daily",
-        sa.Column("plot_id", sa.Integer(), nullable=False),
-        sa.Column("kind_id", sa.Integer(), nullable=False),
-        sa.Column("start", schema.Moment(), nullable=False),
-        sa.Column("model_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.Column("mean", sa.Double(), nullable=False),
-        sa.Column("m2", sa.Double(), nullable=False),
-        sa.Column("low", sa.Double(), nullable=False),
-        sa.Column("high", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(["kind_id"], ["kinds.id"]),
-        sa.ForeignKeyConstraint(["plot_id"], ["plots.id"]),
-        sa.PrimaryKeyConstraint("plot_id", "kind_id", "start", "model_id"),
-    )
-    op.create_table(
-        "hourly",
-        sa.Column("plot_id", sa.Integer(), nullable=False),
-        sa.Column("kind_id", sa.Integer(), nullable=False),
-        sa.Column("start", schema.Moment(), nullable=False),
-        sa.Column("model_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.Column("mean", sa.Double(), nullable=False),
-        sa.Column("m2", sa.Double(), nullable=False),
-        sa.Column("low", sa.Double(), nullable=False),
-        sa.Column("high", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(["kind_id"], ["kinds.id"]),
-        sa.ForeignKeyConstraint(["plot_id"], ["plots.id"]),
-        sa.PrimaryKeyConstraint("plot_id", "kind_id", "start", "model_id"),
-    )
-    op.create_table(
         "observations",
         sa.Column("stream_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
@@ -361,8 +392,6 @@ def downgrade() -> None:
         batch_op.drop_index("observations_by_plot")
 
     op.drop_table("observations")
-    op.drop_table("hourly")
-    op.drop_table("daily")
     op.drop_table("spans")
     with op.batch_alter_table("plots", schema=None) as batch_op:
         batch_op.drop_index("plots_by_crop")
@@ -389,6 +418,10 @@ def downgrade() -> None:
 
     op.drop_table("trait_set_members")
     op.drop_table("streams")
+    with op.batch_alter_table("sessions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sessions_user"))
+
+    op.drop_table("sessions")
     with op.batch_alter_table("rollout_devices", schema=None) as batch_op:
         batch_op.drop_index("rollout_devices_by_device")
 
@@ -398,6 +431,7 @@ def downgrade() -> None:
     op.drop_table("desired")
     op.drop_table("cameras")
     op.drop_table("aliases")
+    op.drop_table("users")
     op.drop_table("trait_sets")
     op.drop_table("rollouts")
     op.drop_table("rejects")
@@ -406,6 +440,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_kinds_trait"))
 
     op.drop_table("kinds")
+    op.drop_table("enroll_tokens")
     op.drop_table("digests")
     op.drop_table("devices")
+    with op.batch_alter_table("certificates", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_certificates_name"))
+
+    op.drop_table("certificates")
     op.drop_table("audit")
+    op.drop_table("api_tokens")

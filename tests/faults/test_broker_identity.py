@@ -1,0 +1,223 @@
+"""A real Mosquitto with the shipped configuration: who gets in, and what a device can reach from there."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from queue import Empty, Queue
+
+import paho.mqtt.client as mqtt
+import pytest
+
+from edge.clock import read_clock
+from edge.contract.messages import State
+from edge.errors import DeliveryError
+from edge.link import Link, LinkDown
+from edge.settings import MqttSettings, TlsSettings
+from fleet.ca import certificates
+from fleet.ca.folder import _private_pem, pem
+from tests.sim.authority import Authority, Refused, SecureMosquitto, connected, now
+from tests.sim.mosquitto import require_mosquitto
+
+# paho leaves the socket of a handshake that failed to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")
+
+QUIET_S = 0.4
+HERS, HIS = "canopy/v1/gh/ana", "canopy/v1/gh/bob"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("foreign"))
+
+
+@pytest.fixture(scope="module")
+def broker(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureMosquitto]:
+    require_mosquitto()
+    made = SecureMosquitto(tmp_path_factory.mktemp("mosquitto"), authority, *authority.server("localhost"))
+    made.start()
+    yield made
+    made.stop()
+
+
+def heard(inbox: "Queue[mqtt.MQTTMessage]") -> list[str]:
+    """The topics of all that came until it was quiet."""
+    topics = []
+    while True:
+        try:
+            topics.append(inbox.get(timeout=QUIET_S).topic)
+        except Empty:
+            return topics
+
+
+def test_a_device_publishes_below_its_own_name_and_nowhere_else(broker: SecureMosquitto, authority: Authority) -> None:
+    own = ["state", "info", "obs/top", "drift/top", "event", "health", "reported", "rsp"]
+    others = [
+        *(f"{HIS}/{name}" for name in own),
+        *(f"{HERS}/{name}" for name in ("desired", "cmd", "ack", "obs", "obs/top/more", "obs/top/", "")),
+        *(f"canopy/v1/gh/{name}" for name in ("state", "ana-2/state", "ana/../bob/state")),
+        *("canopy/v1/canopy-fleet/state", "elsewhere", "$SYS/broker/clients/total"),
+    ]
+    with (
+        connected(broker, authority.ca, authority.client("canopy-fleet")) as (fleet, inbox),
+        connected(broker, authority.ca, authority.client("gh/ana")) as (device, _),
+    ):
+        fleet.subscribe("#", qos=1)
+        fleet.subscribe("canopy/v1/#", qos=1)
+        for topic in [*others, *(f"{HERS}/{name}" for name in own)]:
+            device.publish(topic, b"x", qos=1)
+        assert set(heard(inbox)) == {f"{HERS}/{name}" for name in own}
+
+
+def test_a_device_hears_what_is_for_it_and_nothing_else(broker: SecureMosquitto, authority: Authority) -> None:
+    with (
+        connected(broker, authority.ca, authority.client("canopy-fleet")) as (fleet, _),
+        connected(broker, authority.ca, authority.client("gh/bob")) as (other, _),
+        connected(broker, authority.ca, authority.client("gh/ana")) as (device, inbox),
+    ):
+        for wish in (
+            "#",
+            "canopy/v1/#",
+            "+/+/+/+/+",
+            f"{HIS}/desired",
+            f"{HIS}/#",
+            "$share/g/canopy/v1/#",
+            f"{HERS}/#",
+        ):
+            device.subscribe(wish, qos=1)
+        for name in ("desired", "cmd", "ack"):
+            fleet.publish(f"{HIS}/{name}", b"x", qos=1, retain=name != "cmd")
+            fleet.publish(f"{HERS}/{name}", b"x", qos=1)
+        other.publish(f"{HIS}/state", b"x", qos=1, retain=True)
+        assert set(heard(inbox)) == {f"{HERS}/{name}" for name in ("desired", "cmd", "ack")}
+
+
+def test_the_fleet_says_no_more_than_what_is_wanted_and_how_far_it_is(
+    broker: SecureMosquitto, authority: Authority
+) -> None:
+    with (
+        connected(broker, authority.ca, authority.client("canopy-fleet")) as (fleet, inbox),
+        connected(broker, authority.ca, authority.client("gh/ana")) as (device, _),
+    ):
+        fleet.subscribe("canopy/v1/#", qos=1)
+        for name in ("state", "obs/top", "rsp"):
+            fleet.publish(f"{HERS}/{name}", b"forged", qos=1)
+        device.publish(f"{HERS}/state", b"own", qos=1)
+        assert [message.payload for message in iter_messages(inbox)] == [b"own"]
+
+
+def iter_messages(inbox: "Queue[mqtt.MQTTMessage]") -> list[mqtt.MQTTMessage]:
+    found = []
+    while True:
+        try:
+            message = inbox.get(timeout=QUIET_S)
+        except Empty:
+            return found
+        if not message.retain:
+            found.append(message)
+
+
+# --- no connection
+
+
+@pytest.mark.parametrize("kind", ["none", "foreign", "expired", "not yet valid", "revoked", "a server's"])
+def test_without_a_good_certificate_there_is_no_connection(
+    broker: SecureMosquitto, authority: Authority, foreign: Authority, kind: str
+) -> None:
+    if kind == "a server's":
+        certificate, key = authority.server("gh")
+        shown = authority.path / "as-client.pem"
+        shown.write_bytes(key.read_bytes() + certificate.read_bytes())
+    else:
+        shown = {
+            "none": lambda: None,
+            "foreign": lambda: foreign.client("gh/ana"),
+            "expired": lambda: authority.client("gh/ana", timedelta(hours=1), now() - timedelta(hours=2)),
+            "not yet valid": lambda: authority.client("gh/ana", at=now() + timedelta(days=1)),
+            "revoked": lambda: authority.client("gh/ana"),
+        }[kind]()
+    if kind == "revoked":
+        with connected(broker, authority.ca, shown):
+            pass
+        authority.revoke(shown)
+        broker.reload()
+        with connected(broker, authority.ca, authority.client("gh/ana")):
+            pass  # it goes on with the others, and has read the list by now
+    with pytest.raises(Refused), connected(broker, authority.ca, shown):
+        pass
+
+
+def test_the_issuing_key_signs_no_servers(tmp_path: Path, authority: Authority) -> None:
+    """A service that is broken into gives its thief no broker: clients do not believe a server's name by that key."""
+    require_mosquitto()
+    issuer, key = authority.issuer(), certificates.new_key()
+    made = certificates.server(["localhost"], key.public_key(), issuer.certificate, issuer.key, now())
+    (tmp_path / "server.pem").write_bytes(pem(made) + pem(issuer.certificate))
+    (tmp_path / "server.key").write_bytes(_private_pem(key))
+    broker = SecureMosquitto(tmp_path / "m", authority, tmp_path / "server.pem", tmp_path / "server.key")
+    broker.start()
+    try:
+        own = authority.client("gh/ana")
+        with pytest.raises(Refused, match="purpose"), connected(broker, authority.ca, own):
+            pass
+    finally:
+        broker.stop()
+
+
+# --- what the device's log says
+
+
+def complaint(broker: SecureMosquitto, ca: Path, own: Path, host: str = "localhost") -> str:
+    """What a daemon would log that is refused; it tries again, as the daemon does, until it knows why."""
+    tls = TlsSettings(ca=ca, certificate=own, key=own)
+    settings = MqttSettings(host=host, port=broker.port, tls=tls)
+    clock = read_clock()
+    for _ in range(20):
+        link = None
+        try:
+            link = Link(settings, "gh", "ana", will=State(online=False, boot_id=clock.boot_id, at=clock.at))
+            link.open()
+            link.poll(1.0)
+        except LinkDown:
+            continue
+        except DeliveryError as error:
+            return str(error)
+        finally:
+            if link is not None:
+                link.close()
+    raise AssertionError("it connected, or never learned why it did not")
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("foreign", "does not know who signed this side's certificate: enrol at the fleet"),
+        ("expired", r"was valid until .* enrol anew: canopy enroll"),
+        ("not yet valid", r"is valid from .* set the clock \(timedatectl\)"),
+        ("revoked", "was revoked: ask the operator why"),
+        ("other server", "another authority signed the server's certificate"),
+        ("other name", r"made for this name \(canopy-fleet ca server NAME\)"),
+        ("missing", "enrol: canopy enroll --fleet URL"),
+    ],
+)
+def test_each_refusal_says_what_mends_it(
+    broker: SecureMosquitto, authority: Authority, foreign: Authority, kind: str, says: str, tmp_path: Path
+) -> None:
+    good = authority.client("gh/ana")
+    if kind == "revoked":
+        authority.revoke(good)
+        broker.reload()
+    own = {
+        "foreign": lambda: foreign.client("gh/ana"),
+        "expired": lambda: authority.client("gh/ana", timedelta(hours=1), now() - timedelta(hours=2)),
+        "not yet valid": lambda: authority.client("gh/ana", at=now() + timedelta(days=1)),
+        "missing": lambda: tmp_path / "device.pem",
+    }.get(kind, lambda: good)()
+    ca = foreign.ca if kind == "other server" else authority.ca
+    found = complaint(broker, ca, own, "127.0.0.1" if kind == "other name" else "localhost")
+    assert re.search(says, found), found
