@@ -48,31 +48,31 @@ def client(store: Store) -> Iterator[httpx.Client]:
 
 
 def test_a_rollout_is_created_watched_paused_and_rolled_back(client: httpx.Client, store: Store) -> None:
-    made = client.post("/api/rollouts", json=CREATION, headers=HEADERS)
+    made = client.post("/api/v1/rollouts", json=CREATION, headers=HEADERS)
     assert (made.status_code, [wave["devices"] for wave in made.json()["waves"]]) == (201, [2, 8])
     look(store)
-    assert client.get("/api/rollouts/r").json()["counts"]["offered"] == 2
-    assert "devices" not in client.get("/api/rollouts").json()[0]
+    assert client.get("/api/v1/rollouts/r").json()["counts"]["offered"] == 2
+    assert "devices" not in client.get("/api/v1/rollouts").json()["items"][0]
     for step, state in (("pause", "paused"), ("resume", "running"), ("rollback", "rolled_back")):
-        answer = client.post(f"/api/rollouts/r/{step}", json={"who": "ana", "why": "a try"}, headers=HEADERS)
+        answer = client.post(f"/api/v1/rollouts/r/{step}", json={"why": "a try"}, headers=HEADERS)
         assert answer.json()["state"] == state
-    found = client.get("/api/audit?limit=2").json()
+    found = client.get("/api/v1/audit?limit=2").json()["items"]
     assert [(entry["who"], entry["action"]) for entry in found] == [
-        ("ana", "rollout resume"),
-        ("ana", "rollout rollback"),
+        ("local", "rollout rollback"),
+        ("local", "rollout resume"),
     ]
 
 
 def test_models_are_listed_shown_and_promoted(client: httpx.Client) -> None:
     promoted = client.post(
-        "/api/models/rosette-1.1.0/promote", json={"crop": "tomato", "alias": "champion"}, headers=HEADERS
+        "/api/v1/models/rosette-1.1.0/promote", json={"crop": "tomato", "alias": "champion"}, headers=HEADERS
     )
     assert promoted.json()["aliases"] == ["tomato@champion"]
-    assert [one["version"] for one in client.get("/api/models").json()] == ["1.2.0", "1.1.0", "1.0.0"]
-    assert client.get("/api/models/tomato@champion").json()["digest"] == NEW.ref.digest
+    assert [one["version"] for one in client.get("/api/v1/models").json()] == ["1.2.0", "1.1.0", "1.0.0"]
+    assert client.get("/api/v1/models/tomato@champion").json()["digest"] == NEW.ref.digest
 
 
-COMMANDS = ["/api/rollouts", "/api/rollouts/r/abort", "/api/models/rosette-1.1.0/promote"]
+COMMANDS = ["/api/v1/rollouts", "/api/v1/rollouts/r/abort", "/api/v1/models/rosette-1.1.0/promote"]
 
 
 @pytest.mark.parametrize("path", COMMANDS)
@@ -96,7 +96,7 @@ def test_a_page_of_another_site_cannot_command(client: httpx.Client, store: Stor
 def test_a_body_without_a_bound_is_refused_before_it_comes(client: httpx.Client, length: str) -> None:
     address = (client.base_url.host, client.base_url.port)
     with socket.create_connection(address, timeout=10) as connection:
-        lines = ["POST /api/rollouts HTTP/1.1", "Host: 127.0.0.1", "X-Canopy-Command: 1", length]
+        lines = ["POST /api/v1/rollouts HTTP/1.1", "Host: 127.0.0.1", "X-Canopy-Command: 1", length]
         connection.sendall("\r\n".join([*lines, "Content-Type: application/json", "", ""]).encode())
         assert connection.recv(64).startswith(b"HTTP/1.1 413")
 
@@ -107,29 +107,29 @@ def test_a_service_takes_no_commands_unless_it_is_told_to(store: Store, path: st
     with served(store, commands=False) as client:
         answer = client.post(path, json=CREATION, headers=HEADERS)
         assert (answer.status_code, "no login" in answer.json()["detail"]) == (403, True)
-        assert client.get("/api/rollouts").status_code == 200
+        assert client.get("/api/v1/rollouts").status_code == 200
     assert entries(store) == before
 
 
 def test_a_preflight_of_another_site_is_not_granted(client: httpx.Client) -> None:
     asked = {"Origin": "http://elsewhere.example", "Access-Control-Request-Method": "POST"}
-    answer = client.options("/api/rollouts", headers=asked | {"Access-Control-Request-Headers": "x-canopy-command"})
+    answer = client.options("/api/v1/rollouts", headers=asked | {"Access-Control-Request-Headers": "x-canopy-command"})
     assert "access-control-allow-origin" not in answer.headers
 
 
 def test_a_command_that_cannot_be_is_refused_with_its_reason(client: httpx.Client, store: Store) -> None:
     before = entries(store)
     for path, body, status in (
-        ("/api/rollouts", {**CREATION, "models": ["rosette-9.9.9"]}, 404),
-        ("/api/rollouts", {**CREATION, "models": []}, 422),
-        ("/api/rollouts", {**CREATION, "plan": {"waves": []}}, 422),
-        ("/api/rollouts", {**CREATION, "id": "a b"}, 422),
-        ("/api/rollouts", {**CREATION, "plan": {**PLAN, "select": {"sites": ["nowhere"]}}}, 409),
-        ("/api/rollouts", {**CREATION, "more": 1}, 422),
-        ("/api/rollouts/nobody/pause", {}, 404),
-        ("/api/rollouts/r/explode", {}, 404),
-        ("/api/models/rosette-1.1.0/promote", {"crop": "../x", "alias": "champion"}, 422),
-        ("/api/rollouts", {**CREATION, "plan": {"waves": [{"name": "x" * 200_000}]}}, 413),
+        ("/api/v1/rollouts", {**CREATION, "models": ["rosette-9.9.9"]}, 404),
+        ("/api/v1/rollouts", {**CREATION, "models": []}, 422),
+        ("/api/v1/rollouts", {**CREATION, "plan": {"waves": []}}, 422),
+        ("/api/v1/rollouts", {**CREATION, "id": "a b"}, 422),
+        ("/api/v1/rollouts", {**CREATION, "plan": {**PLAN, "select": {"sites": ["nowhere"]}}}, 409),
+        ("/api/v1/rollouts", {**CREATION, "more": 1}, 422),
+        ("/api/v1/rollouts/nobody/pause", {}, 404),
+        ("/api/v1/rollouts/r/explode", {}, 422),
+        ("/api/v1/models/rosette-1.1.0/promote", {"crop": "../x", "alias": "champion"}, 422),
+        ("/api/v1/rollouts", {**CREATION, "plan": {"waves": [{"name": "x" * 200_000}]}}, 413),
     ):
         answer = client.post(path, json=body, headers=HEADERS)
         assert (answer.status_code, bool(answer.json()["detail"])) == (status, True), (path, body)
@@ -137,13 +137,13 @@ def test_a_command_that_cannot_be_is_refused_with_its_reason(client: httpx.Clien
 
 
 def test_what_is_not_there_is_not_found(client: httpx.Client) -> None:
-    for path in ("/api/rollouts/nobody", "/api/rollouts/nobody/comparison", "/api/models/x-1.0.0"):
+    for path in ("/api/v1/rollouts/nobody", "/api/v1/rollouts/nobody/comparison", "/api/v1/models/x-1.0.0"):
         assert client.get(path).status_code == 404
 
 
 def test_the_page_shows_waves_failures_shadows_and_models(client: httpx.Client, store: Store) -> None:
     assert "No rollout yet" in client.get("/rollouts").text
-    client.post("/api/rollouts", json=CREATION, headers=HEADERS)
+    client.post("/api/v1/rollouts", json=CREATION, headers=HEADERS)
     look(store)
     first = sorted(told(store))
     obey(store, *first)
@@ -159,7 +159,7 @@ def test_the_page_shows_waves_failures_shadows_and_models(client: httpx.Client, 
 
 
 def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.Client, store: Store) -> None:
-    client.post("/api/rollouts", json=CREATION, headers=HEADERS)
+    client.post("/api/v1/rollouts", json=CREATION, headers=HEADERS)
     look(store)
     evil = "<script>alert(1)</script>"
     for device in told(store):
@@ -171,7 +171,7 @@ def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.C
 
 
 def test_a_shadow_report_of_a_bare_model_is_drawn_too(client: httpx.Client, store: Store) -> None:
-    client.post("/api/rollouts", json=CREATION, headers=HEADERS)
+    client.post("/api/v1/rollouts", json=CREATION, headers=HEADERS)
     other = ModelRef(name="other", version="1.0.0", digest=f"sha256:{5:064}")
     report(store, "dev-00", active=OLD.ref, shadow=ShadowReport(model=other, count_bins=(1,)))
     report(store, "dev-01", active=OLD.ref, shadow=ShadowReport(model=NEW.ref))
