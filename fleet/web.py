@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from fleet import page, rollout_page, views
 from fleet.access import Principal, Role
 from fleet.api.application import PREFIX as API_PREFIX
-from fleet.api.application import create_api
+from fleet.api.application import create_api, mount
 from fleet.errors import StoreError
 from fleet.guard import guard
 from fleet.ingest import Ingest
@@ -56,7 +56,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
             yield reading
 
     _add_page(app, Depends(connection), ingest)
-    app.mount(API_PREFIX, create_api(store, ingest, repository))
+    mount(app, API_PREFIX, create_api(store, ingest, repository))
     return app
 
 

@@ -1,11 +1,14 @@
 """The API as an application of its own, which the service mounts: its errors, its documents and nobody else's."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+
+from starlette.routing import Mount
 
 from fleet.api import (
     audit,
@@ -87,6 +90,13 @@ def create_api(store: Store, ingest: Ingest, repository: Path | None = None) -> 
         api.include_router(resource.router, responses=_ALWAYS)
     _add_documents(api)
     return api
+
+
+def mount(app: FastAPI, prefix: str, api: FastAPI) -> None:
+    """Hand every path below ``prefix`` to ``api``, also one with a line's end in it, which Starlette's mount passes by."""
+    found = Mount(prefix, api)
+    found.path_regex = re.compile(found.path_regex.pattern, re.DOTALL)
+    app.router.routes.append(found)
 
 
 def describe(api: FastAPI) -> dict[str, Any]:

