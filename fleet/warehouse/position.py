@@ -67,7 +67,7 @@ def read_position(folder: Path, choice: Choice) -> Position:
     """
     path = folder / FILE
     if not path.exists():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and any(not one.name.startswith("_") for one in folder.iterdir()):
             raise NotPossible(f"{folder} is not empty and no export of Canopy; name a new folder")
         return Position(choice)
     try:

@@ -38,8 +38,8 @@ def export(store: Store, folder: Path, choice: Choice) -> Outcome:
     from fleet.warehouse.delta import write_delta  # noqa: PLC0415 - each kind needs its own library only
     from fleet.warehouse.files import write_files  # noqa: PLC0415
 
-    position = read_position(folder, choice)
     with _alone(folder):
+        position = read_position(folder, choice)
         planned = position.planned
         if planned is None:
             with store.reading() as connection:
