@@ -59,9 +59,7 @@ def _export(
                 f"{error.name} is not installed: pip install 'canopy-edge[fleet,warehouse]', then try again"
             ) from error
         since, until = map(_in_utc, period)
-        choice = Choice(
-            kind=kind, columns=VERSION, sites=tuple(sorted(set(sites or ()))), since=since, until=until
-        )
+        choice = Choice(kind=kind, columns=VERSION, sites=tuple(sorted(set(sites or ()))), since=since, until=until)
         with opened(config) as store:
             done = export(store, folder, choice)
         if as_json:

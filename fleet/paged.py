@@ -21,6 +21,7 @@ DevicePlace = tuple[str, str]
 CameraPlace = tuple[str, str, str]
 PlotPlace = tuple[str, str, str, str]
 ObservationPlace = tuple[datetime, int, int]
+LatestPlace = tuple[str, str]
 EventPlace = tuple[datetime, int, int]
 GapPlace = tuple[int, int, int]
 RolloutPlace = tuple[datetime, str]
@@ -71,10 +72,20 @@ def observations(
     return documents(connection, query.limit(limit))
 
 
+def latest(connection: Connection, device_id: int, after: LatestPlace | None, limit: int) -> list[Document]:
+    """The newest observation of each plot of a device, by camera and plot."""
+    table, plots, seen = schema.observations.c, schema.plots.c, schema.cameras.c
+    newest = (table.stream_id == plots.stream_id, table.seq == plots.seq, table.taken_at == plots.taken_at)
+    query = fleet_wide().where(seen.device_id == device_id, *newest)
+    return documents(connection, _from(query, (seen.name, plots.name), after, newest_first=False).limit(limit))
+
+
 def fleet_wide() -> Select[Any]:
     """The query that ``documents`` reads, with the site, the device, the crop and the numbering of each."""
     table, streams, owners = schema.observations, schema.streams, schema.devices
-    query = observed().add_columns(table.c.stream_id, streams.c.epoch, owners.c.site, owners.c.device, CROP.label("crop"))
+    query = observed().add_columns(
+        table.c.stream_id, streams.c.epoch, owners.c.site, owners.c.device, CROP.label("crop")
+    )
     return query.join(streams, streams.c.id == table.c.stream_id).join(owners, owners.c.id == streams.c.device_id)
 
 

@@ -5,9 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
-
 from starlette.routing import Mount
 
 from fleet.api import (
@@ -61,6 +60,10 @@ Traits of plants, as cameras in the greenhouse measure them.
 **Missing is never zero**: an observation without a value says by its `outcome` and `quality` why.
 """
 
+_RESOURCES = (
+    devices, plots, observations, readings, downloads, series, growth, traits, events, completeness, gaps, models,
+    rollouts, audit, health,
+)  # fmt: skip
 _ALWAYS = responses(401, 403, 500, 503)
 
 
@@ -85,15 +88,14 @@ def create_api(store: Store, ingest: Ingest, repository: Path | None = None) -> 
     )
     api.state.store, api.state.ingest, api.state.repository = store, ingest, repository
     add_problems(api)
-    for resource in (devices, plots, observations, readings, downloads, series, growth, traits, events, completeness, gaps, models,
-                     rollouts, audit, health):  # fmt: skip
+    for resource in _RESOURCES:
         api.include_router(resource.router, responses=_ALWAYS)
     _add_documents(api)
     return api
 
 
 def mount(app: FastAPI, prefix: str, api: FastAPI) -> None:
-    """Hand every path below ``prefix`` to ``api``, also one with a line's end in it, which Starlette's mount passes by."""
+    """Hand every path below ``prefix`` to ``api``; Starlette's own mount passes by those with a line's end in them."""
     found = Mount(prefix, api)
     found.path_regex = re.compile(found.path_regex.pattern, re.DOTALL)
     app.router.routes.append(found)

@@ -21,7 +21,6 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 LATEST = datetime(9999, 1, 1, tzinfo=timezone.utc)
 
 T = TypeVar("T")
-P = TypeVar("P")
 
 
 def store_of(request: Request) -> Store:
@@ -91,7 +90,7 @@ CameraOf = Annotated[Name, Path(examples=["top"])]
 PlotOf = Annotated[Name, Path(examples=["R1C3"])]
 
 
-def page_of(rows: Sequence[T], limit: int, cursor: Cursor[P], place: Callable[[T], P]) -> Page[T]:
+def page_of(rows: Sequence[T], limit: int, cursor: Cursor, place: Callable[[T], Any]) -> Page[T]:
     """A page of ``limit`` items out of as many rows, or one more if there is more."""
     word = cursor.write(place(rows[limit - 1])) if len(rows) > limit else None
     return Page(items=list(rows[:limit]), next=word)

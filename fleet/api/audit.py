@@ -13,11 +13,9 @@ from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor
 from fleet.api.problems import responses
 
-router = APIRouter(
-    tags=["audit"], route_class=Revalidated, dependencies=[WholeFleet, requires(Role.OPERATOR)]
-)
+router = APIRouter(tags=["audit"], route_class=Revalidated, dependencies=[WholeFleet, requires(Role.OPERATOR)])
 
-_CURSOR = Cursor("audit", tuple[Annotated[int, Field(ge=0, le=2**62)]])
+_CURSOR = Cursor("audit", Annotated[int, Field(ge=0, le=2**62)])
 
 
 class AuditEntry(BaseModel):
@@ -37,7 +35,6 @@ class AuditEntry(BaseModel):
 @router.get("/audit", operation_id="listAudit", responses=responses(400, 403, 422))
 def list_audit(connection: Reading, limit: Limit = 100, after: After = None) -> Page[AuditEntry]:
     """What was done to rollouts and models, the newest first."""
-    place = _CURSOR.read(after)
-    found = audit.entries(connection, limit + 1, below=place and place[0])
+    found = audit.entries(connection, limit + 1, below=_CURSOR.read(after))
     entries = [AuditEntry(**asdict(entry)) for entry in reversed(found)]
-    return page_of(entries, limit, _CURSOR, lambda entry: (entry.seq,))
+    return page_of(entries, limit, _CURSOR, lambda entry: entry.seq)

@@ -6,7 +6,7 @@ question anew. So a cursor that somebody made up or altered shows nothing that t
 
 import base64
 import binascii
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any
 
 from fastapi import HTTPException, Query
 from pydantic import StringConstraints, TypeAdapter, ValidationError
@@ -18,21 +18,22 @@ After = Annotated[
     Query(description="`next` of the page before; absent: the first page.", examples=[None]),
 ]
 
-P = TypeVar("P")
 
+class Cursor:
+    """Writes and reads the places of one order, values of the type ``place``.
 
-class Cursor(Generic[P]):
-    """Writes and reads the places of one order; ``kind`` keeps the cursors of different lists apart."""
+    ``kind`` keeps the cursors of different lists apart.
+    """
 
-    def __init__(self, kind: str, place: type[P]) -> None:
-        self._adapter: TypeAdapter[tuple[str, P]] = TypeAdapter(tuple[str, place])  # type: ignore[valid-type]
+    def __init__(self, kind: str, place: Any) -> None:
+        self._adapter: TypeAdapter[Any] = TypeAdapter(tuple[str, place])
         self._kind = kind
 
-    def write(self, place: P) -> str:
+    def write(self, place: Any) -> str:
         """The place as a word that is safe in a URL."""
         return base64.urlsafe_b64encode(self._adapter.dump_json((self._kind, place))).rstrip(b"=").decode()
 
-    def read(self, word: str | None) -> P | None:
+    def read(self, word: str | None) -> Any:
         """The place that a word stands for; None stands for the beginning.
 
         Raises:

@@ -15,6 +15,7 @@ from fleet.api.asking import DeviceOf, Limit, Page, Reading, Scope, Seen, SiteOf
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor
 from fleet.api.problems import responses
+from fleet.observed import Document
 
 router = APIRouter(tags=["devices"], route_class=Revalidated)
 
@@ -77,7 +78,7 @@ def list_streams(connection: Reading, scope: Seen, site: SiteOf, device: DeviceO
     return [Stream.model_validate(one, from_attributes=True) for one in views.stream_accounts(connection, known["id"])]
 
 
-def known_device(connection: Connection, scope: Scope, site: str, device: str) -> views.Document:
+def known_device(connection: Connection, scope: Scope, site: str, device: str) -> Document:
     """A device that the asker may see.
 
     Raises:
@@ -89,5 +90,5 @@ def known_device(connection: Connection, scope: Scope, site: str, device: str) -
     return found
 
 
-def _device(row: views.Document) -> Device:
+def _device(row: Document) -> Device:
     return Device.model_validate(row)

@@ -111,9 +111,7 @@ def _of(plot_id: int, period: Period) -> list[Any]:
     return [eq(table.c.plot_id, plot_id), ge(table.c.taken_at, period.since), lt(table.c.taken_at, period.until)]
 
 
-def _pages(
-    store: Store, plot_id: int, period: Period, traits: Sequence[str] | None
-) -> Iterator[list[Row]]:
+def _pages(store: Store, plot_id: int, period: Period, traits: Sequence[str] | None) -> Iterator[list[Row]]:
     """The newest first; each page is a look at the store of its own, so a slow reader holds nothing open."""
     after: tuple[datetime, int, int] | None = None
     while True:

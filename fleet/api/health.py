@@ -24,6 +24,8 @@ class ServiceHealth(BaseModel):
 def get_health(request: Request, connection: Reading, scope: Seen) -> ServiceHealth:
     """Whether the service receives and stores."""
     ingest, table = request.app.state.ingest, schema.devices
-    devices = connection.execute(select(func.count()).select_from(table).where(*scope.within(table.c.site))).scalar_one()
+    devices = connection.execute(
+        select(func.count()).select_from(table).where(*scope.within(table.c.site))
+    ).scalar_one()
     well = ingest.connected and ingest.writing
     return ServiceHealth(ok=well, broker=ingest.connected, store=ingest.writing, devices=devices)

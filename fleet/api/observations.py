@@ -11,14 +11,16 @@ from edge.contract.message import Digest, Name
 from edge.contract.records import Outcome, QualityFlag
 from edge.contract.traits import Unit
 from fleet import paged, schema
-from fleet.api.asking import Limit, Page, Reading, Seen, Since, Until, in_utc, narrowed, page_of
+from fleet.api.asking import DeviceOf, Limit, Page, Reading, Seen, Since, SiteOf, Until, in_utc, narrowed, page_of
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor
+from fleet.api.devices import known_device
 from fleet.api.problems import responses
 
 router = APIRouter(tags=["observations"], route_class=Revalidated)
 
 _CURSOR = Cursor("observations", tuple[datetime, int, int])
+_LATEST = Cursor("latest", tuple[Name, Name])
 
 
 class Value(BaseModel):
@@ -93,6 +95,17 @@ def list_observations(
     rows = paged.observations(connection, conditions, _CURSOR.read(after), limit + 1)
     page = page_of(rows, limit, _CURSOR, lambda row: (row["taken_at"], row["stream_id"], row["seq"]))
     return Page(items=[as_observation(row, trait) for row in page.items], next=page.next)
+
+
+@router.get("/devices/{site}/{device}/latest", operation_id="listLatest", responses=responses(400, 404, 422))
+def list_latest(
+    connection: Reading, scope: Seen, site: SiteOf, device: DeviceOf, limit: Limit = 100, after: After = None
+) -> Page[Observation]:
+    """What a device saw last of each of its plots, by camera and plot."""
+    known = known_device(connection, scope, site, device)
+    rows = paged.latest(connection, known["id"], _LATEST.read(after), limit + 1)
+    page = page_of(rows, limit, _LATEST, lambda row: (row["camera"], row["plot"]))
+    return Page(items=[as_observation(row) for row in page.items], next=page.next)
 
 
 def as_observation(row: dict[str, Any], trait: str | None = None) -> Observation:

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 has them: one JSON shape, ``application/problem+json``, whatever went wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -58,18 +58,20 @@ def add_problems(app: FastAPI) -> None:
     app.exception_handler(Exception)(_unforeseen)
 
 
-def problem(status: int, detail: str, faults: list[Fault] | None = None, **headers: str) -> Response:
+def problem(
+    status: int, detail: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
+) -> Response:
     """A problem as a response."""
-    told = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, faults=faults or [])
+    told = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, faults=list(faults))
     content = told.model_dump_json(exclude=set() if faults else {"faults"})
-    return Response(content, status, headers={"Cache-Control": "no-store", **headers}, media_type=MEDIA_TYPE)
+    return Response(content, status, headers={"Cache-Control": "no-store", **(headers or {})}, media_type=MEDIA_TYPE)
 
 
 async def _refused(request: Request, error: HTTPException) -> Response:
     detail = str(error.detail)
     if detail == HTTPStatus(error.status_code).phrase:
         detail = f"there is no {request.method} {request.url.path[:200]}; openapi.json lists what there is"
-    return problem(error.status_code, detail, **dict(error.headers or {}))
+    return problem(error.status_code, detail, headers=error.headers)
 
 
 async def _unusable(_request: Request, error: RequestValidationError) -> Response:
@@ -80,7 +82,8 @@ async def _unusable(_request: Request, error: RequestValidationError) -> Respons
 
 async def _our_own(_request: Request, error: FleetError) -> Response:
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
-    return problem(status, str(error), **({"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}))
+    later = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    return problem(status, str(error), headers=later)
 
 
 async def _unforeseen(_request: Request, _error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """Rollouts: a model's way to the devices in waves, and the commands that steer it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum
 from typing import Annotated
 
@@ -22,7 +23,7 @@ from fleet.updates import offered
 
 router = APIRouter(tags=["rollouts"], route_class=Revalidated, dependencies=[WholeFleet])
 
-_CURSOR = Cursor("rollouts", paged.RolloutPlace)
+_CURSOR = Cursor("rollouts", tuple[datetime, Name])
 
 RolloutOf = Annotated[Name, Path(examples=["rosette-0.4.0"])]
 Operator = Annotated[Principal, requires(Role.OPERATOR)]

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from edge.contract.messages import Info, ObservationBatch, State
 from edge.contract.records import ObservationEntry, Outcome, QualityFlag, TraitValue
-from edge.contract.traits import HUE_DISTRIBUTION, LEAF_COUNT, PROJECTED_LEAF_AREA
+from edge.contract.traits import HUE_DISTRIBUTION, LEAF_COUNT, PROJECTED_LEAF_AREA, Trait
 from fleet.store import Store
 from tests.sim.fleet_records import EPOCH, NOON, OTHER_EPOCH, event, gap, health, letter, observation
 
@@ -13,6 +14,9 @@ SITES = {"north": ("bench-1", "bench-2"), "south": ("gutter-1",)}
 PLOTS = ("R1", "R2", "R10")
 READINGS = 30
 """Of each device, one a minute from noon on, over its plots in turn."""
+
+SELDOM = {10: Outcome.NO_PLANT, 11: Outcome.NOT_TAKEN, 13: Outcome.FAILED}
+"""Every tenth has no plant, every eleventh was too dark, every thirteenth failed."""
 
 EVIL = ("=1+1", "<script>alert(1)</script>", "'; DROP TABLE observations; --", "../../etc/passwd")
 
@@ -42,20 +46,24 @@ def batch_of(entries: Iterable[ObservationEntry], epoch: str = EPOCH) -> Observa
 
 
 def entry(seq: int, *, at: datetime | None = None, area: float = 1.0) -> ObservationEntry:
-    """Every tenth has no plant, every eleventh was too dark, every thirteenth failed."""
+    """Taken ``seq`` minutes after noon, or ``at``."""
     outcome = next(
-        (one for every, one in ((10, Outcome.NO_PLANT), (11, Outcome.NOT_TAKEN), (13, Outcome.FAILED)) if seq % every == 0),
+        (seldom for every, seldom in SELDOM.items() if seq % every == 0),
         Outcome.MEASURED,
     )
     made = observation(seq, camera="top", plot=PLOTS[seq % 3], at=at, outcome=outcome)
     traits = (
-        TraitValue(trait=PROJECTED_LEAF_AREA.name, value=area, unit=PROJECTED_LEAF_AREA.unit, method=PROJECTED_LEAF_AREA.method, uncertainty=2.5),
-        TraitValue(trait=LEAF_COUNT.name, value=seq % 7, unit=LEAF_COUNT.unit, method=EVIL[seq % 4]),
-        TraitValue(trait=HUE_DISTRIBUTION.name, value=95.0, unit=HUE_DISTRIBUTION.unit, histogram=(0.25, 0.75)),
-    )  # fmt: skip
+        value(PROJECTED_LEAF_AREA, area, method=PROJECTED_LEAF_AREA.method, uncertainty=2.5),
+        value(LEAF_COUNT, seq % 7, method=EVIL[seq % 4]),
+        value(HUE_DISTRIBUTION, 95.0, histogram=(0.25, 0.75)),
+    )
     changes = {
         "traits": traits if outcome is Outcome.MEASURED else (),
         "quality": (QualityFlag.DARK,) if outcome is Outcome.NOT_TAKEN else (),
         "error": EVIL[0] if outcome is Outcome.FAILED else "",
     }
     return made.model_copy(update={"record": made.record.model_copy(update=changes)})
+
+
+def value(trait: Trait, number: float, **more: Any) -> TraitValue:
+    return TraitValue(trait=trait.name, value=number, unit=trait.unit, **more)

@@ -5,7 +5,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ def every(client: httpx.Client, path: str, limit: int, **query: Any) -> list[dic
     """All pages of a list."""
     found, after = [], None
     while True:
-        page = client.get(f"{API}{path}", params={**query, "limit": limit, **({"after": after} if after else {})}).json()
+        page = client.get(
+            f"{API}{path}", params={**query, "limit": limit, **({"after": after} if after else {})}
+        ).json()
         assert len(page["items"]) <= limit
         found += page["items"]
         after = page["next"]
@@ -58,7 +60,19 @@ def every(client: httpx.Client, path: str, limit: int, **query: Any) -> list[dic
 # --- pages
 
 
-@pytest.mark.parametrize("path", ["/devices", "/cameras", "/plots", "/observations", "/readings", "/events", "/gaps"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/devices",
+        "/cameras",
+        "/plots",
+        "/observations",
+        "/readings",
+        "/events",
+        "/gaps",
+        "/devices/north/bench-1/latest",
+    ],
+)
 def test_pages_put_together_are_the_list_and_nothing_comes_twice(client: httpx.Client, path: str) -> None:
     whole = client.get(f"{API}{path}", params={"limit": 1000}).json()
     assert whole["next"] is None
@@ -145,7 +159,10 @@ def test_an_error_has_no_tag_and_is_not_kept(client: httpx.Client) -> None:
         ("/observations?site=" + "n" * 100_0, 422),
         ("/devices/north/bench-1/completeness?hours=100000", 422),
         ("/plots/north/bench-1/top/R1/series?trait=leaf_count&since=2016-01-01T00:00:00Z", 422),
-        ("/plots/north/bench-1/top/R1/series?trait=leaf_count&since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", 422),
+        (
+            "/plots/north/bench-1/top/R1/series?trait=leaf_count&since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
+            422,
+        ),
         ("/plots/north/bench-1/top/R1/readings.csv?since=2016-01-01T00:00:00Z&until=2026-01-01T00:00:00Z", 422),
         ("/rollouts/nobody", 404),
         ("/models/nobody-1.0.0", 404),
@@ -219,7 +236,9 @@ def test_missing_is_never_zero(client: httpx.Client) -> None:
         assert (found["seq"], found["traits"]) == (seq, [])
         assert client.get(f"{API}/readings", params={"device": "bench-1", "limit": 1000}).json()["items"]
     values = every(client, "/readings", 1000, device="bench-1")
-    assert len(values) == 3 * sum(not (seq % 10 == 0 or seq % 11 == 0 or seq % 13 == 0) for seq in range(1, READINGS + 1))
+    assert len(values) == 3 * sum(
+        not (seq % 10 == 0 or seq % 11 == 0 or seq % 13 == 0) for seq in range(1, READINGS + 1)
+    )
 
 
 def test_a_plot_shows_what_was_seen_there_last(client: httpx.Client) -> None:
@@ -229,7 +248,9 @@ def test_a_plot_shows_what_was_seen_there_last(client: httpx.Client) -> None:
 
 
 def test_a_series_is_the_readings_of_one_trait(client: httpx.Client) -> None:
-    (line,) = client.get(f"{R1}/series", params={"trait": "projected_leaf_area", "points": 5000, **JUNE}).json()["lines"]
+    (line,) = client.get(f"{R1}/series", params={"trait": "projected_leaf_area", "points": 5000, **JUNE}).json()[
+        "lines"
+    ]
     assert [point["value"] for point in line["points"]] == [1003, 1006, 1009, 1012, 1015, 1018, 1021, 1024, 1027]
     assert line["unit"] == "px2"
 
@@ -303,9 +324,10 @@ def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.Client) ->
 
 @contextmanager
 def running(app: FastAPI) -> Iterator[httpx.Client]:
-    with listen(HttpSettings(port=0)) as listening, serve_web(app, listening):
-        with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}") as client:
-            yield client
+    with ExitStack() as parts:
+        listening = parts.enter_context(listen(HttpSettings(port=0)))
+        parts.enter_context(serve_web(app, listening))
+        yield parts.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}"))
 
 
 @pytest.fixture
@@ -334,10 +356,10 @@ def test_another_tenants_data_does_not_exist(southern: httpx.Client, client: htt
         theirs = client.get(f"{API}{path}", params={"limit": 1}).json()["next"]
         for one in southern.get(path, params={"limit": 1000, "after": theirs}).json()["items"]:
             assert one["site"] == "south"
-    plot = "/plots/north/bench-1/top/R1"
-    for path in ("/devices/north/bench-1", "/devices/north/bench-1/streams", "/devices/north/bench-1/completeness", plot,
-                 f"{plot}/series?trait=leaf_count", f"{plot}/growth", f"{plot}/readings.csv", f"{plot}/readings.parquet"):  # fmt: skip
-        assert southern.get(path).status_code == 404, path
+    for path in ("", "/streams", "/completeness", "/latest"):
+        assert southern.get(f"/devices/north/bench-1{path}").status_code == 404, path
+    for path in ("", "/series?trait=leaf_count", "/growth", "/readings.csv", "/readings.parquet"):
+        assert southern.get(f"/plots/north/bench-1/top/R1{path}").status_code == 404, path
     for path in ("/models", "/rollouts", "/audit", "/rollouts/r", "/models/a-1.0.0"):
         assert southern.get(path).status_code == 403, path
     assert southern.get("/health").json()["devices"] == 1

@@ -1,4 +1,4 @@
-"""Exports to a warehouse: DuckDB reads from them what the store holds, whatever came late, twice, or in between a kill."""
+"""Exports to a warehouse: DuckDB reads from them what the store holds, whatever came late, twice, or beside a kill."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -52,7 +52,9 @@ def ask(kind: str, folder: Path, question: str) -> list[tuple[Any, ...]]:
         return [tuple(row.values()) for row in found]
 
 
-VALUES = "SELECT site, device, plot, taken_at, trait, value, unit, method, uncertainty FROM readings WHERE trait IS NOT NULL"
+VALUES = (
+    "SELECT site, device, plot, taken_at, trait, value, unit, method, uncertainty FROM readings WHERE trait IS NOT NULL"
+)
 
 
 def exported(kind: str, folder: Path) -> list[tuple[Any, ...]]:
@@ -76,7 +78,9 @@ def test_duckdb_reads_what_the_store_holds(store: Store, tmp_path: Path, kind: s
     outcome = export(store, folder, choice(kind))
     found = exported(kind, folder)
     assert found == stored(store)
-    ((rows, missing, days),) = ask(kind, folder, "SELECT count(*), count(*) FILTER (trait IS NULL), count(DISTINCT date) FROM readings")
+    ((rows, missing, days),) = ask(
+        kind, folder, "SELECT count(*), count(*) FILTER (trait IS NULL), count(DISTINCT date) FROM readings"
+    )
     assert rows == outcome.rows
     assert missing == 3 * sum(seq % 10 == 0 or seq % 11 == 0 or seq % 13 == 0 for seq in range(1, READINGS + 1))
     assert days == 2
@@ -85,7 +89,9 @@ def test_duckdb_reads_what_the_store_holds(store: Store, tmp_path: Path, kind: s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_adds_what_is_new_and_nothing_twice_however_late_it_comes(store: Store, tmp_path: Path, kind: str) -> None:
+def test_a_run_adds_what_is_new_and_nothing_twice_however_late_it_comes(
+    store: Store, tmp_path: Path, kind: str
+) -> None:
     folder = tmp_path / "out"
     assert export(store, folder, choice(kind)).run == 1
     assert export(store, folder, choice(kind)).numbers == 0
@@ -112,20 +118,19 @@ def test_a_run_that_is_killed_is_done_again_with_the_same_numbers(
     store: Store, tmp_path: Path, kind: str, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "out"
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        if moment == "before the rows":
-            patched.setattr(run, "rows", die)
-        else:
-            patched.setattr(run, "save_position", _first_only(run.save_position))
-        export(store, folder, choice(kind))
+    breaks = {"before the rows": ("rows", die), "between the rows and their note": ("save_position", _first_only())}
+    with monkeypatch.context() as patched:
+        patched.setattr(run, *breaks[moment])
+        with pytest.raises(Killed):
+            export(store, folder, choice(kind))
     store.commit([letter(batch_of([entry(seq) for seq in range(36, 39)]), site="north", device="bench-1")])
     assert export(store, folder, choice(kind)).run == 1
     export(store, folder, choice(kind))
     assert exported(kind, folder) == stored(store)
 
 
-def _first_only(save: Callable[..., None]) -> Callable[..., None]:
-    calls: list[None] = []
+def _first_only() -> Callable[..., None]:
+    save, calls = run.save_position, list[None]()
 
     def saved(*arguments: Any) -> None:
         calls.append(None)
@@ -181,4 +186,8 @@ def test_a_join_to_what_was_known_then_sees_nothing_of_later(store: Store, tmp_p
         SELECT labels.plot, moment, value FROM labels ASOF LEFT JOIN area
         ON labels.plot = area.plot AND labels.moment >= area.taken_at ORDER BY 1, 2
     """
-    assert [(plot, value) for plot, _, value in ask(kind, folder, question)] == [("R1", None), ("R2", 1004.0), ("R2", 1007.0)]
+    assert [(plot, value) for plot, _, value in ask(kind, folder, question)] == [
+        ("R1", None),
+        ("R2", 1004.0),
+        ("R2", 1007.0),
+    ]
