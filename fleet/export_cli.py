@@ -43,6 +43,25 @@ def delta(
     _export("delta", folder, (since, until), site, config, as_json=as_json)
 
 
+@app.command()
+def miappe(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    title: Annotated[str, typer.Option(help="Of the investigation.")] = "Greenhouse phenotyping with Canopy",
+    since: SinceOption = None,
+    until: UntilOption = None,
+    site: SiteOption = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write a data set as MIAPPE 1.1 has it: tables of what was measured where and how, and the data beside them."""
+    with errors_told():
+        from fleet.miappe.folder import Wish, write
+
+        wish = Wish(title, tuple(sorted(set(site or ()))), _in_utc(since), _in_utc(until))
+        with opened(config) as store:
+            count = write(store, folder, wish)
+        typer.echo(f"{count} observations into {folder}")
+
+
 def _export(
     kind: str, folder: Path, period: tuple[datetime | None, datetime | None], sites: list[str] | None, config: Path,
     *, as_json: bool,

@@ -13,6 +13,8 @@ from fleet import page, rollout_page, views
 from fleet.access import Principal, Role
 from fleet.api.application import PREFIX as API_PREFIX
 from fleet.api.application import create_api, mount
+from fleet.brapi.application import PREFIX as BRAPI_PREFIX
+from fleet.brapi.application import create_brapi
 from fleet.errors import StoreError
 from fleet.guard import guard
 from fleet.ingest import Ingest
@@ -57,6 +59,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
 
     _add_page(app, Depends(connection), ingest)
     mount(app, API_PREFIX, create_api(store, ingest, repository))
+    mount(app, BRAPI_PREFIX, create_brapi(store))
     return app
 
 

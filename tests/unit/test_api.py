@@ -26,6 +26,7 @@ from tests.sim.fleet_records import NOON, letter
 from tests.unit.test_fleet_web import WELL, served
 
 API = "/api/v1"
+BENCH = "/devices/north/bench-1"
 R1 = f"{API}/plots/north/bench-1/top/R1"
 JUNE = {"since": "2026-06-01T00:00:00Z", "until": "2026-06-02T00:00:00+00:00"}
 
@@ -330,20 +331,21 @@ def running(app: FastAPI) -> Iterator[httpx.Client]:
         yield parts.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}"))
 
 
-@pytest.fixture
-def southern(store: Store) -> Iterator[httpx.Client]:
+class OfOneSite(Principal):
     """An asker who may see one site only."""
 
-    class OfOneSite(Principal):
-        sites = frozenset({"south"})
+    sites = frozenset({"south"})
 
+
+async def as_of_one_site(request: Any, call_next: Any) -> Any:
+    request.state.principal = OfOneSite("program", Role.ADMIN)
+    return await call_next(request)
+
+
+@pytest.fixture
+def southern(store: Store) -> Iterator[httpx.Client]:
     app = create_api(store, WELL)  # type: ignore[arg-type]
-
-    @app.middleware("http")
-    async def recognise(request: Any, call_next: Any) -> Any:
-        request.state.principal = OfOneSite("program", Role.ADMIN)
-        return await call_next(request)
-
+    app.middleware("http")(as_of_one_site)
     with running(app) as opened:
         yield opened
 
