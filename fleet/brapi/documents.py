@@ -46,7 +46,7 @@ def site_part(site: str) -> Document:
 
 def study(row: Row) -> Document:
     """A camera with its plots, as a study."""
-    start, end = row["first_seen"], row["last_taken_at"]
+    start, end = row["first_taken_at"], row["last_taken_at"]
     place = {key: value for key, value in site_part(row["site"]).items() if not key.startswith("program")}
     return {
         **place,
@@ -56,7 +56,7 @@ def study(row: Row) -> Document:
         "studyDescription": "The plots in the picture of one fixed camera, measured all day",
         "commonCropName": row["crop"],
         "active": True,
-        "startDate": start.isoformat(),
+        "startDate": start.isoformat() if start is not None else None,
         "lastUpdate": {"timestamp": end.isoformat(), "version": "1"} if end is not None else None,
         "observationLevels": LEVELS,
         "observationUnitsDescription": "A place in the picture that holds one plant: a pot, a gutter position",
@@ -101,6 +101,7 @@ def observation(row: Row) -> Document:
     """A value as an observation. What BrAPI has no field for is text in ``additionalInfo``."""
     variable, year = Variable(row["trait"], row["unit"], row["method"]), row["taken_at"].year
     more = {
+        "outcome": row["outcome"] or "",
         "clockOk": str(row["clock_ok"]).lower(),
         "model": row["model"] or "",
         "unit": row["unit"] or "",

@@ -65,11 +65,12 @@ def _parts(db_id: str | None, count: int) -> list[str]:
 
 
 def studies(connection: Connection, scope: Scope, place: Place, paging: Paging) -> tuple[list[Row], int]:
-    """Cameras, with when their device was heard of first and when a plot was seen last."""
-    devices, cameras, plots = schema.devices, schema.cameras, schema.plots
-    last = func.max(plots.c.taken_at).label("last_taken_at")
-    columns = (devices.c.site, devices.c.device, cameras.c.name.label("camera"), cameras.c.crop, devices.c.first_seen)
-    query = select(*columns, last).select_from(
+    """Cameras, with when a plot of theirs was seen first and last."""
+    devices, cameras, plots, table = schema.devices, schema.cameras, schema.plots, schema.observations
+    oldest = select(func.min(table.c.taken_at)).where(table.c.plot_id == plots.c.id).scalar_subquery()
+    ends = (func.min(oldest).label("first_taken_at"), func.max(plots.c.taken_at).label("last_taken_at"))
+    columns = (devices.c.site, devices.c.device, cameras.c.name.label("camera"), cameras.c.crop)
+    query = select(*columns, *ends).select_from(
         cameras.join(devices).outerjoin(plots, plots.c.camera_id == cameras.c.id)
     )
     query = query.group_by(cameras.c.id, *columns)

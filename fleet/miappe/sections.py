@@ -36,7 +36,7 @@ def studies(rows: Iterable[Row], title: str) -> Table:
             "Study unique ID": study_id(row),
             "Study title": f"{row['site']} {row['device']} {row['camera']}",
             "Study description": "The plots in the picture of one fixed camera, measured all day",
-            "Start date of study": row["first_seen"].isoformat(),
+            "Start date of study": row["first_taken_at"].isoformat() if row["first_taken_at"] else "",
             "End date of study": row["last_taken_at"].isoformat() if row["last_taken_at"] else "",
             "Experimental site name": row["site"],
             "Observation unit level hierarchy": "study > plot",

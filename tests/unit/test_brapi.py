@@ -103,6 +103,7 @@ def test_values_are_those_of_the_store_with_unit_time_and_variable(client: httpx
     assert first["observationTimeStamp"] == "2026-06-01T12:03:00+00:00"
     assert (first["season"]["year"], first["studyDbId"]) == (2026, "north:bench-1:top")
     assert first["additionalInfo"] | {"model": ""} == {
+        "outcome": "measured",
         "clockOk": "true",
         "model": "",
         "unit": "px2",
