@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-EVERYTHING := $(VENV)/.installed-edge+fleet+train+export+test
+EVERYTHING := $(VENV)/.installed-edge+fleet+warehouse+train+export+test
 comma := ,
 
 .PHONY: help demo test test-slow test-device check format bench clean

@@ -23,8 +23,9 @@ from edge.status import Status, read_status
 
 REFRESH_S = 0.5
 DELIVERY_TIMEOUT_S = 30.0
-API = f"/api/devices/{SITE}/{DEVICE}"
-OBSERVATIONS = f"/api/observations?site={SITE}&device={DEVICE}&trait={GROWTH}&limit=1000"
+API = f"/api/v1/devices/{SITE}/{DEVICE}"
+LATEST = f"{API}/latest?limit=1000"
+OBSERVATIONS = f"/api/v1/observations?site={SITE}&device={DEVICE}&trait={GROWTH}&limit=1000"
 
 console = Console(highlight=False)
 
@@ -68,9 +69,9 @@ def _watch(device: Device, fleet: Service, state_dir: Path) -> None:
                 status = read_status(state_dir)
                 if status is not None:
                     bar.update(task, **_progress(status))
-                plots.note_growth(fleet.get(OBSERVATIONS + (f"&since={quote(plots.newest)}" if plots.newest else "")))
+                plots.note_growth(fleet.items(OBSERVATIONS + (f"&since={quote(plots.newest)}" if plots.newest else "")))
                 troubles = [camera.error for camera in status.cameras.values() if camera.error] if status else []
-                live.update(Group(plots.show(fleet.get(f"{API}/latest")), bar, *troubles, ""))
+                live.update(Group(plots.show(fleet.items(LATEST)), bar, *troubles, ""))
                 time.sleep(0 if ended else REFRESH_S)
             except KeyboardInterrupt:
                 device.process.terminate()
@@ -86,7 +87,7 @@ def _account(fleet: Service, summary: dict[str, Any]) -> dict[str, Any]:
     """Set what the device appended against what the fleet has committed, once everything had time to arrive."""
     give_up_at_s = time.monotonic() + DELIVERY_TIMEOUT_S
     while True:
-        stream = fleet.get(f"{API}/stream")
+        stream = fleet.get(f"{API}/streams")
         delivered = sum(epoch["received"] for epoch in stream)
         if delivered >= summary["appended"] or time.monotonic() > give_up_at_s:
             break

@@ -31,6 +31,11 @@ class Service:
     page: str
     mqtt_port: int
 
+    def items(self, path: str) -> list[Any]:
+        """The items of a page; none where there is nothing yet."""
+        page = self.get(path)
+        return page["items"] if page else []
+
     def get(self, path: str) -> Any:
         """Ask its API; an empty list where there is nothing yet."""
         try:

@@ -34,7 +34,7 @@ class PlotsView:
     def note_growth(self, observations: list[Document]) -> None:
         """Remember leaf areas; one that is known already changes nothing."""
         for observation in observations:
-            moment = observation["captured_at"]
+            moment = observation["taken_at"]
             self._areas[observation["plot"]][moment] = _traits(observation)[GROWTH]
             self.newest = max(self.newest or moment, moment)
 

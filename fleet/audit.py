@@ -76,9 +76,10 @@ def noticing() -> Iterator[list[str]]:
         _noticed.reset(token)
 
 
-def entries(connection: Connection, limit: int | None = None) -> list[Entry]:
-    """The log, oldest first; with ``limit`` its newest entries."""
+def entries(connection: Connection, limit: int | None = None, below: int | None = None) -> list[Entry]:
+    """The log, oldest first; with ``limit`` its newest entries, of those ``below`` a number if one is given."""
     query = select(schema.audit).order_by(schema.audit.c.seq.desc()).limit(limit)
+    query = query if below is None else query.where(schema.audit.c.seq < below)
     return [Entry(**row) for row in reversed(connection.execute(query).mappings().all())]
 
 

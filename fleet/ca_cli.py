@@ -13,7 +13,7 @@ from fleet.terminal import (
     ConfigOption,
     JsonOption,
     errors_told,
-    opened_store,
+    opened,
     print_json,
     print_table,
     settings_of,
@@ -102,7 +102,7 @@ def crl(config: ConfigOption = DEFAULT_CONFIG) -> None:
         from fleet.ca.upkeep import write_revocations
 
         folder = _folder(config)
-        with opened_store(config) as store:
+        with opened(config) as store:
             write_revocations(store, folder)
         typer.echo(str(folder.crl))
 

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fleet import audit_cli, ca_cli, db_cli, device_cli, model_cli, rollout_cli, token_cli, user_cli
+from fleet import (
+    audit_cli,
+    ca_cli,
+    db_cli,
+    device_cli,
+    export_cli,
+    model_cli,
+    rollout_cli,
+    token_cli,
+    user_cli,
+)
 from fleet.repo_cli import repo_app
 from fleet.terminal import (
     DEFAULT_CONFIG,
@@ -47,6 +57,7 @@ app.add_typer(db_cli.app, name="db")
 app.add_typer(user_cli.app, name="user")
 app.add_typer(ca_cli.app, name="ca")
 app.add_typer(token_cli.app, name="token")
+app.add_typer(export_cli.app, name="export")
 
 
 def _version(wanted: bool) -> None:

@@ -12,7 +12,7 @@ from fleet.terminal import (
     JsonOption,
     WhoOption,
     errors_told,
-    opened_store,
+    opened,
     person,
     print_json,
     print_table,
@@ -91,7 +91,7 @@ def revoke(
         from fleet.ca.upkeep import write_revocations
 
         folder = CaFolder(settings_of(config).ca_folder)
-        with opened_store(config) as store:
+        with opened(config) as store:
             with store.writing() as connection:
                 count = enrolment.revoke(connection, device, reason, person(who), _now())
             write_revocations(store, folder)

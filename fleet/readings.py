@@ -77,7 +77,7 @@ def page_of_readings(
     model (digest), and stream_id, seq and position, which together name it for ever.
     """
     limit = min(max(limit, 1), MAX_PAGE)
-    query = _narrowed(connection, selection)
+    query = narrowed(connection, selection)
     if after is not None:
         query = query.where(_behind(after))
     order = (*_PLACE, schema.trait_set_members.c.position)
@@ -105,7 +105,8 @@ CROP = func.coalesce(schema.plots.c.crop, schema.cameras.c.crop)
 """What grows on a plot: its own crop, or that of its camera; in a query that joins both."""
 
 
-def _narrowed(connection: Connection, selection: Selection) -> Select[Any]:
+def narrowed(connection: Connection, selection: Selection) -> Select[Any]:
+    """The query for the readings of a selection, in no order yet; who asks otherwise than by cursors goes on here."""
     kinds, digests = schema.kinds, schema.digests
     query = _readings()
     if selection.names_places:

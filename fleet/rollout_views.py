@@ -1,7 +1,7 @@
 """What the page, the API and the command line show of rollouts: read-only questions to the store."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -33,6 +33,11 @@ def list_rollouts(connection: Connection, limit: int = 100) -> list[Document]:
     """Every rollout, the newest first, each as ``rollout`` gives it."""
     table = schema.rollouts
     names = connection.execute(select(table.c.id).order_by(table.c.created_at.desc()).limit(limit)).scalars().all()
+    return documents(connection, names)
+
+
+def documents(connection: Connection, names: Sequence[str]) -> list[Document]:
+    """These rollouts, each as ``rollout`` gives it."""
     fleet = read_facts(connection) if names else {}
     return [_document(connection, name, fleet) for name in names]
 

@@ -35,20 +35,20 @@ def errors_told() -> Iterator[None]:
 @contextmanager
 def reading(config: Path) -> Iterator[Any]:
     """A connection to the store for one consistent look."""
-    with opened_store(config) as store, store.reading() as connection:
+    with opened(config) as store, store.reading() as connection:
         yield connection
 
 
 @contextmanager
 def writing(config: Path) -> Iterator[Any]:
     """A connection to the store for one transaction."""
-    with opened_store(config) as store, store.writing() as connection:
+    with opened(config) as store, store.writing() as connection:
         yield connection
 
 
 @contextmanager
-def opened_store(config: Path) -> Iterator[Any]:
-    """The store that the configuration names."""
+def opened(config: Path) -> Iterator[Any]:
+    """The store, for as many looks as a command needs."""
     from fleet.store import Store
 
     store = Store(settings_of(config).database_url)

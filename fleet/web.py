@@ -1,36 +1,28 @@
-"""The pages and the JSON API over the store, behind the login; and update files."""
+"""The pages and the APIs over the store, behind the login; and update files."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
-from edge.contract.message import Name
 from fleet import page, rollout_page, views
 from fleet.access import visit
+from fleet.api.application import PREFIX as API_PREFIX
+from fleet.api.application import create_api, mount
+from fleet.brapi.application import PREFIX as BRAPI_PREFIX
+from fleet.brapi.application import create_brapi
 from fleet.ca.api import Authority, add_enrolment
-from fleet.completeness import Hour
 from fleet.errors import StoreError
-from fleet.growth import rates
 from fleet.ingest import Ingest
-from fleet.observed import Document
 from fleet.login.gate import Gate
 from fleet.login.headers import SecurityHeaders
 from fleet.login.pages import add_login
 from fleet.repository.folder import RepositoryFolder
-from fleet.rollout_api import add_commands, add_questions
 from fleet.store import Store
-
-_BORN = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_END = datetime(9999, 1, 1, tzinfo=timezone.utc)
-Moment = Annotated[AwareDatetime, Field(ge=_BORN, le=_END)]
-"""A query's moment, with its offset."""
 
 
 def create_app(
@@ -61,11 +53,8 @@ def create_app(
     if authority is not None:
         add_enrolment(app, store, *authority)
     _add_page(app, Depends(connection), ingest)
-    _add_devices(app, Depends(connection))
-    _add_observations(app, Depends(connection))
-    _add_growth(app, Depends(connection))
-    add_questions(app, Depends(connection))
-    add_commands(app, store, repository)
+    mount(app, API_PREFIX, create_api(store, ingest, repository))
+    mount(app, BRAPI_PREFIX, create_brapi(store))
     return app
 
 
@@ -86,78 +75,6 @@ def _add_page(app: FastAPI, reading: Any, ingest: Ingest) -> None:
             return {"ok": well}
         devices = len(views.list_devices(connection))
         return {"ok": well, "broker": ingest.connected, "store": ingest.writing, "devices": devices} | ingest.tally()
-
-
-def _add_devices(app: FastAPI, reading: Any) -> None:
-    @app.get("/api/devices")
-    def devices(connection: Connection = reading) -> list[Document]:
-        return views.list_devices(connection)
-
-    @app.get("/api/devices/{site}/{device}/latest")
-    def latest(site: Name, device: Name, connection: Connection = reading) -> list[Document]:
-        return views.latest(connection, _device_id(connection, site, device))
-
-    @app.get("/api/devices/{site}/{device}/completeness")
-    def completeness(
-        site: Name, device: Name, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24, connection: Connection = reading
-    ) -> list[Hour]:
-        return views.completeness(connection, _device_id(connection, site, device), hours)
-
-    @app.get("/api/devices/{site}/{device}/stream")
-    def stream(site: Name, device: Name, connection: Connection = reading) -> list[views.StreamAccount]:
-        return views.stream_accounts(connection, _device_id(connection, site, device))
-
-
-def _add_observations(app: FastAPI, reading: Any) -> None:
-    @app.get("/api/observations")
-    def observations(
-        site: Name,
-        device: Name,
-        plot: Name | None = None,
-        trait: Name | None = None,
-        since: Moment | None = None,
-        until: Moment | None = None,
-        limit: Annotated[int, Query(ge=1, le=views.MAX_OBSERVATIONS)] = 100,
-        connection: Connection = reading,
-    ) -> list[Document]:
-        return views.observations(
-            connection,
-            _device_id(connection, site, device),
-            plot=plot,
-            trait=trait,
-            since=since and since.astimezone(timezone.utc),
-            until=until and until.astimezone(timezone.utc),
-            limit=limit,
-        )
-
-
-def _add_growth(app: FastAPI, reading: Any) -> None:
-    @app.get("/api/growth")
-    def growth(
-        site: Name,
-        device: Name,
-        camera: Name,
-        plot: Name,
-        days: Annotated[float, Query(ge=1, le=366)] = 14,
-        from_hour: Annotated[float, Query(ge=0, le=24)] = 10,
-        to_hour: Annotated[float, Query(ge=0, le=24)] = 14,
-        utc_offset_h: Annotated[float, Query(ge=-12, le=14)] = 0,
-        connection: Connection = reading,
-    ) -> list[Document]:
-        """How fast a plot's plants have grown over the last days, by what was seen at the same hours of each."""
-        if from_hour >= to_hour:
-            raise HTTPException(422, f"from_hour {from_hour:g} is not before to_hour {to_hour:g}; both are of one day")
-        zone = timezone(timedelta(hours=utc_offset_h))
-        since = datetime.now(timezone.utc) - timedelta(days=days)
-        device_id = _device_id(connection, site, device)
-        return rates(connection, device_id, camera, plot, since, (from_hour, to_hour), zone)
-
-
-def _device_id(connection: Connection, site: str, device: str) -> int:
-    found = views.find_device(connection, site, device)
-    if found is None:
-        raise HTTPException(404, f"no device {site}/{device} has been heard of; /api/devices lists those that have")
-    return int(found["id"])
 
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:

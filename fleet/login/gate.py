@@ -13,11 +13,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet import audit
 from fleet.access import Visit, current
+from fleet.api.problems import problem
 from fleet.errors import StoreError
 from fleet.login.recognise import Recognised, recognise
 from fleet.store import Store
@@ -165,7 +166,7 @@ def _answer(asked: HTTPConnection, method: str, refused: Refusal) -> ASGIApp:
     for_people = "text/html" in asked.headers.get("accept", "") and not path.startswith(("/api/", "/brapi/"))
     if refused.status == 401 and for_people and method in HARMLESS:
         return RedirectResponse(f"/login?next={quote(f'{path}?{query}' if query else path, safe='')}", 303)
-    answer: Response = JSONResponse({"detail": refused.detail}, status_code=refused.status)
+    answer = problem(refused.status, refused.detail)
     if refused.status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer

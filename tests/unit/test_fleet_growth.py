@@ -46,8 +46,8 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
     store.close()
 
 
-def asked(client: httpx.Client, **query: object) -> httpx.Response:
-    return client.get("/api/growth", params={"site": "site", "device": "dev", "camera": "cam", "plot": "R1", **query})
+def asked(client: httpx.Client, where: str = "dev/cam/R1", **query: float) -> httpx.Response:
+    return client.get(f"/api/v1/plots/site/{where}/growth", params=query)
 
 
 def test_growth_is_told_from_equal_hours_of_the_days_that_there_are(client: httpx.Client) -> None:
@@ -66,9 +66,8 @@ def test_other_hours_other_days(client: httpx.Client) -> None:
     assert len(asked(client, utc_offset_h=9, from_hour=20, to_hour=22).json()) == 2
 
 
-def test_a_plot_that_nobody_saw_has_no_growth(client: httpx.Client) -> None:
-    assert asked(client, plot="R9").json() == []
-    assert asked(client, camera="other").json() == []
-    assert asked(client, device="unheard").status_code == 404
+def test_a_plot_that_nobody_saw_is_not_found_and_no_growth_is_an_empty_answer(client: httpx.Client) -> None:
+    for nobody in ("dev/cam/R9", "dev/other/R1", "unheard/cam/R1"):
+        assert asked(client, nobody).status_code == 404
     assert asked(client, days=0).status_code == 422
     assert asked(client, from_hour=22, to_hour=2).status_code == 422

@@ -48,41 +48,41 @@ def client(store: Store) -> Iterator[httpx.Client]:
 
 
 def test_a_rollout_is_created_watched_paused_and_rolled_back(client: httpx.Client, store: Store) -> None:
-    made = client.post("/api/rollouts", json=CREATION)
+    made = client.post("/api/v1/rollouts", json=CREATION)
     assert (made.status_code, [wave["devices"] for wave in made.json()["waves"]]) == (201, [2, 8])
     look(store)
-    assert client.get("/api/rollouts/r").json()["counts"]["offered"] == 2
-    assert "devices" not in client.get("/api/rollouts").json()[0]
+    assert client.get("/api/v1/rollouts/r").json()["counts"]["offered"] == 2
+    assert "devices" not in client.get("/api/v1/rollouts").json()["items"][0]
     for step, state in (("pause", "paused"), ("resume", "running"), ("rollback", "rolled_back")):
-        answer = client.post(f"/api/rollouts/r/{step}", json={"why": "a try"})
+        answer = client.post(f"/api/v1/rollouts/r/{step}", json={"why": "a try"})
         assert answer.json()["state"] == state
-    found = client.get("/api/audit?limit=2").json()
+    found = client.get("/api/v1/audit?limit=2").json()["items"]
     assert [(entry["who"], entry["action"]) for entry in found] == [
-        ("token ana", "rollout resume"),
         ("token ana", "rollout rollback"),
+        ("token ana", "rollout resume"),
     ]
 
 
 def test_models_are_listed_shown_and_promoted(client: httpx.Client) -> None:
-    promoted = client.post("/api/models/rosette-1.1.0/promote", json={"crop": "tomato", "alias": "champion"})
+    promoted = client.post("/api/v1/models/rosette-1.1.0/promote", json={"crop": "tomato", "alias": "champion"})
     assert promoted.json()["aliases"] == ["tomato@champion"]
-    assert [one["version"] for one in client.get("/api/models").json()] == ["1.2.0", "1.1.0", "1.0.0"]
-    assert client.get("/api/models/tomato@champion").json()["digest"] == NEW.ref.digest
+    assert [one["version"] for one in client.get("/api/v1/models").json()] == ["1.2.0", "1.1.0", "1.0.0"]
+    assert client.get("/api/v1/models/tomato@champion").json()["digest"] == NEW.ref.digest
 
 
 def test_a_command_that_cannot_be_is_refused_with_its_reason(client: httpx.Client, store: Store) -> None:
     before = entries(store)
     for path, body, status in (
-        ("/api/rollouts", {**CREATION, "models": ["rosette-9.9.9"]}, 404),
-        ("/api/rollouts", {**CREATION, "models": []}, 422),
-        ("/api/rollouts", {**CREATION, "plan": {"waves": []}}, 422),
-        ("/api/rollouts", {**CREATION, "id": "a b"}, 422),
-        ("/api/rollouts", {**CREATION, "plan": {**PLAN, "select": {"sites": ["nowhere"]}}}, 409),
-        ("/api/rollouts", {**CREATION, "more": 1}, 422),
-        ("/api/rollouts/nobody/pause", {}, 404),
-        ("/api/rollouts/r/explode", {}, 404),
-        ("/api/models/rosette-1.1.0/promote", {"crop": "../x", "alias": "champion"}, 422),
-        ("/api/rollouts", {**CREATION, "plan": {"waves": [{"name": "x" * 200_000}]}}, 413),
+        ("/api/v1/rollouts", {**CREATION, "models": ["rosette-9.9.9"]}, 404),
+        ("/api/v1/rollouts", {**CREATION, "models": []}, 422),
+        ("/api/v1/rollouts", {**CREATION, "plan": {"waves": []}}, 422),
+        ("/api/v1/rollouts", {**CREATION, "id": "a b"}, 422),
+        ("/api/v1/rollouts", {**CREATION, "plan": {**PLAN, "select": {"sites": ["nowhere"]}}}, 409),
+        ("/api/v1/rollouts", {**CREATION, "more": 1}, 422),
+        ("/api/v1/rollouts/nobody/pause", {}, 404),
+        ("/api/v1/rollouts/r/explode", {}, 422),
+        ("/api/v1/models/rosette-1.1.0/promote", {"crop": "../x", "alias": "champion"}, 422),
+        ("/api/v1/rollouts", {**CREATION, "plan": {"waves": [{"name": "x" * 200_000}]}}, 413),
     ):
         answer = client.post(path, json=body)
         assert (answer.status_code, bool(answer.json()["detail"])) == (status, True), (path, body)
@@ -90,13 +90,13 @@ def test_a_command_that_cannot_be_is_refused_with_its_reason(client: httpx.Clien
 
 
 def test_what_is_not_there_is_not_found(client: httpx.Client) -> None:
-    for path in ("/api/rollouts/nobody", "/api/rollouts/nobody/comparison", "/api/models/x-1.0.0"):
+    for path in ("/api/v1/rollouts/nobody", "/api/v1/rollouts/nobody/comparison", "/api/v1/models/x-1.0.0"):
         assert client.get(path).status_code == 404
 
 
 def test_the_page_shows_waves_failures_shadows_and_models(client: httpx.Client, store: Store) -> None:
     assert "No rollout yet" in client.get("/rollouts").text
-    client.post("/api/rollouts", json=CREATION)
+    client.post("/api/v1/rollouts", json=CREATION)
     look(store)
     first = sorted(told(store))
     obey(store, *first)
@@ -112,7 +112,7 @@ def test_the_page_shows_waves_failures_shadows_and_models(client: httpx.Client, 
 
 
 def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.Client, store: Store) -> None:
-    client.post("/api/rollouts", json=CREATION)
+    client.post("/api/v1/rollouts", json=CREATION)
     look(store)
     evil = "<script>alert(1)</script>"
     for device in told(store):
@@ -124,7 +124,7 @@ def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.C
 
 
 def test_a_shadow_report_of_a_bare_model_is_drawn_too(client: httpx.Client, store: Store) -> None:
-    client.post("/api/rollouts", json=CREATION)
+    client.post("/api/v1/rollouts", json=CREATION)
     other = ModelRef(name="other", version="1.0.0", digest=f"sha256:{5:064}")
     report(store, "dev-00", active=OLD.ref, shadow=ShadowReport(model=other, count_bins=(1,)))
     report(store, "dev-01", active=OLD.ref, shadow=ShadowReport(model=NEW.ref))
