@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends, HTTPException, Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from sqlalchemy import ColumnElement, Connection
 
 from edge.contract.message import Name
@@ -78,7 +78,15 @@ class Page(BaseModel, Generic[T]):
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="At most so many items.")]
 
-Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
+
+def _written(moment: Any) -> Any:
+    """Seconds since 1970 say no offset, and a year is easily taken for them."""
+    if isinstance(moment, str) and moment.strip("+-.eE0123456789") == "" and "-" not in moment[1:]:
+        raise ValueError("write it as 2026-06-01T00:00:00Z")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), Field(ge=EARLIEST, le=LATEST)]
 """A moment with its offset."""
 
 Since = Annotated[Moment | None, Query(description="From this moment on.", examples=["2026-06-01T00:00:00Z"])]

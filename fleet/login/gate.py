@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet import audit
 from fleet.access import Visit, current
-from fleet.api.problems import problem
+from fleet.api.problems import RETRY_AFTER_S, problem
 from fleet.errors import StoreError
 from fleet.login.recognise import Recognised, recognise
 from fleet.store import Store
@@ -166,7 +166,8 @@ def _answer(asked: HTTPConnection, method: str, refused: Refusal) -> ASGIApp:
     for_people = "text/html" in asked.headers.get("accept", "") and not path.startswith(("/api/", "/brapi/"))
     if refused.status == 401 and for_people and method in HARMLESS:
         return RedirectResponse(f"/login?next={quote(f'{path}?{query}' if query else path, safe='')}", 303)
-    answer = problem(refused.status, refused.detail)
+    later = {"Retry-After": str(RETRY_AFTER_S)} if refused.status == 503 else None
+    answer = problem(refused.status, refused.detail, headers=later)
     if refused.status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,7 @@ from fleet.api.application import create_api, describe
 from fleet.store import Store
 from tests.sim.fleet_filled import filled
 from tests.sim.rollout_records import filled as with_models
-from tests.unit.test_fleet_rollout_web import HEADERS, served
+from tests.unit.test_fleet_rollout_web import served
 
 EXAMPLES = 8
 """For each operation, of requests that are right and of requests that are wrong: the bounded run of every day."""
@@ -23,11 +24,11 @@ OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operation
 
 
 @pytest.fixture(scope="module")
-def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service over stored data, which takes commands."""
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """An operator's way to a service over stored data."""
     store = with_models(filled(Store(f"sqlite:///{tmp_path_factory.mktemp('schema') / 'fleet.sqlite'}")), 3)
-    with served(store) as client:
-        yield f"{client.base_url}/api/v1"
+    with served(store) as opened:
+        yield opened
     store.close()
 
 
@@ -52,13 +53,13 @@ def excluded(case: schemathesis.Case) -> list[Any]:
 
 
 @pytest.mark.parametrize(("label", "mode"), cases(), ids=lambda part: getattr(part, "value", part))
-def test_every_answer_is_as_documented(base_url: str, label: str, mode: GenerationMode) -> None:
+def test_every_answer_is_as_documented(client: httpx.Client, label: str, mode: GenerationMode) -> None:
     operation = OPERATIONS[label]
-    headers = HEADERS if operation.method.upper() != "GET" else {}
+    headers = {"Authorization": client.headers["Authorization"]}
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=HealthCheck)
     def ask(case: schemathesis.Case) -> None:
-        case.call_and_validate(base_url=base_url, headers=headers, excluded_checks=excluded(case))
+        case.call_and_validate(base_url=f"{client.base_url}/api/v1", headers=headers, excluded_checks=excluded(case))
 
     ask()

@@ -366,7 +366,7 @@ def test_over_tls_the_cookie_stays_there_and_old_versions_are_refused(
         assert answer.headers["set-cookie"].startswith("__Host-canopy=")
         assert "Secure" in answer.headers["set-cookie"]
         assert "max-age" in answer.headers["strict-transport-security"]
-        assert client.get("/api/devices").status_code == 200
+        assert client.get("/api/v1/devices").status_code == 200
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.maximum_version = context.minimum_version = ssl.TLSVersion.TLSv1_1

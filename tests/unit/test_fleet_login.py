@@ -2,11 +2,12 @@
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -104,7 +105,7 @@ def test_without_users_a_proxy_and_a_name_from_elsewhere_are_let_in_nowhere(
     store: Store, header: dict[str, str]
 ) -> None:
     with served(store) as client:
-        assert client.get("/api/devices", headers=header).status_code == 401
+        assert client.get("/api/v1/devices", headers=header).status_code == 401
 
 
 def test_a_service_that_others_reach_does_not_start_without_users(store: Store) -> None:
@@ -126,7 +127,7 @@ def test_a_person_logs_in_steers_and_logs_out_and_the_audit_log_knows(client: ht
     assert "ana" in client.get("/", headers=BROWSER).text
     assert client.post("/api/probe", headers=csrf(client)).json() == "ana"
     left = client.post("/logout", data={"csrf": csrf(client)["X-CSRF-Token"]})
-    assert (left.status_code, client.get("/api/devices").status_code) == (303, 401)
+    assert (left.status_code, client.get("/api/v1/devices").status_code) == (303, 401)
     assert [(who, action) for who, action, _ in actions(store)] == [
         ("test", "user add"), ("ana", "login"), ("ana", "http post"), ("ana", "logout"),
     ]  # fmt: skip
@@ -141,7 +142,7 @@ def test_a_cookie_is_for_browsers_alone_and_new_at_each_login(client: httpx.Clie
     first = client.cookies["canopy"]
     log_in(client)
     assert client.cookies["canopy"] != first
-    assert client.get("/api/devices", headers={"Cookie": f"canopy={first}"}).status_code == 401
+    assert client.get("/api/v1/devices", headers={"Cookie": f"canopy={first}"}).status_code == 401
     with store.reading() as connection:
         kept = connection.execute(select(schema.sessions)).all()
         hashes = connection.execute(select(schema.users.c.password)).scalars().all()
@@ -179,14 +180,14 @@ def test_roles_are_kept_and_change_from_the_next_request_on(client: httpx.Client
     assert (refused.status_code, "operator" in refused.json()["detail"]) == (403, True)
     with store.writing() as connection:
         users.remove(connection, "ana", "test")
-    assert client.get("/api/devices").status_code == 401
+    assert client.get("/api/v1/devices").status_code == 401
 
 
 def test_a_new_password_ends_every_session(client: httpx.Client, store: Store) -> None:
     log_in(client)
     with store.writing() as connection:
         users.set_password(connection, "ana", "quite another one", "test")
-    assert client.get("/api/devices").status_code == 401
+    assert client.get("/api/v1/devices").status_code == 401
 
 
 @pytest.mark.parametrize("column", ["seen_at", "created_at"])
@@ -195,7 +196,7 @@ def test_a_session_ends_when_it_is_not_used_and_when_it_is_old(client: httpx.Cli
     long_ago = datetime.now(timezone.utc) - (sessions.IDLE if column == "seen_at" else sessions.LONGEST)
     with store.writing() as connection:
         connection.execute(update(schema.sessions).values(**{column: long_ago}))
-    assert client.get("/api/devices").status_code == 401
+    assert client.get("/api/v1/devices").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -286,10 +287,10 @@ def test_a_body_without_a_bound_is_refused_before_it_comes(client: httpx.Client,
 
 def test_a_token_does_what_its_scopes_say_and_nothing_more(client: httpx.Client, store: Store) -> None:
     reads, steers = bearer(store, "read"), bearer(store, "probe:operate", name="robot")
-    assert client.get("/api/devices", headers=reads).status_code == 200
+    assert client.get("/api/v1/devices", headers=reads).status_code == 200
     assert client.post("/api/probe", headers=reads).status_code == 403
     assert client.post("/api/probe", headers=steers).json() == "token robot"
-    refused = client.get("/api/devices", headers=steers)
+    refused = client.get("/api/v1/devices", headers=steers)
     assert (refused.status_code, "area devices" in refused.json()["detail"]) == (403, True)
     assert ("token robot", "http post", "/api/probe") in actions(store)
 
@@ -306,8 +307,8 @@ def test_a_token_that_is_foreign_expired_or_revoked_opens_nothing(client: httpx.
         assert client.get("/healthz", headers=headers).status_code == 200
         with store.writing() as connection:
             change(connection)
-        assert client.get("/api/devices", headers=headers).status_code == 401, "the cookie beside it does not count"
-    assert client.get("/api/devices", headers={"Authorization": "Bearer canopy_" + "x" * 9_000}).status_code == 401
+        assert client.get("/api/v1/devices", headers=headers).status_code == 401, "the cookie beside it does not count"
+    assert client.get("/api/v1/devices", headers={"Authorization": "Bearer canopy_" + "x" * 9_000}).status_code == 401
 
 
 def test_a_token_is_kept_as_a_hash(store: Store) -> None:
@@ -357,12 +358,19 @@ def test_a_websocket_knows_the_cookie_and_its_own_pages_only(client: httpx.Clien
             websockets.connect(f"ws://{host}/live", additional_headers=headers, origin=origin)
 
 
+def every_route(routes: Iterable[Any]) -> Iterator[Any]:
+    """Also those of what is mounted, and of the routers that are included."""
+    for route in routes:
+        inside = getattr(route, "original_router", route)
+        yield from every_route(getattr(inside, "routes", None) or ()) if not isinstance(route, APIRoute) else [route]
+
+
 def test_every_route_that_changes_something_says_for_which_role_it_is(store: Store) -> None:
     app = create_app(store, WELL, repository=None)  # type: ignore[arg-type]
     open_to_all = PUBLIC | {"/logout"}
     changing = [
         route
-        for route in app.routes
+        for route in every_route(app.routes)
         if isinstance(route, APIRoute) and route.methods - {"GET", "HEAD"} and route.path not in open_to_all
     ]
     assert changing
@@ -374,7 +382,7 @@ def test_what_fails_in_the_store_is_a_503_with_its_reason(client: httpx.Client, 
     log_in(client)
     store.close()
     (tmp_path / "fleet.sqlite").write_bytes(b"rubbish" * 1000)
-    answer = client.get("/api/devices")
+    answer = client.get("/api/v1/devices")
     assert (answer.status_code, "damaged" in answer.json()["detail"]) == (503, True)
 
 

@@ -353,6 +353,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("stream_id", "first_seq"),
     )
     op.create_table(
+        "daily",
+        sa.Column("plot_id", sa.Integer(), nullable=False),
+        sa.Column("kind_id", sa.Integer(), nullable=False),
+        sa.Column("start", schema.Moment(), nullable=False),
+        sa.Column("model_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("mean", sa.Double(), nullable=False),
+        sa.Column("m2", sa.Double(), nullable=False),
+        sa.Column("low", sa.Double(), nullable=False),
+        sa.Column("high", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["kind_id"], ["kinds.id"]),
+        sa.ForeignKeyConstraint(["plot_id"], ["plots.id"]),
+        sa.PrimaryKeyConstraint("plot_id", "kind_id", "start", "model_id"),
+    )
+    op.create_table(
+        "hourly",
+        sa.Column("plot_id", sa.Integer(), nullable=False),
+        sa.Column("kind_id", sa.Integer(), nullable=False),
+        sa.Column("start", schema.Moment(), nullable=False),
+        sa.Column("model_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("mean", sa.Double(), nullable=False),
+        sa.Column("m2", sa.Double(), nullable=False),
+        sa.Column("low", sa.Double(), nullable=False),
+        sa.Column("high", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["kind_id"], ["kinds.id"]),
+        sa.ForeignKeyConstraint(["plot_id"], ["plots.id"]),
+        sa.PrimaryKeyConstraint("plot_id", "kind_id", "start", "model_id"),
+    )
+    op.create_table(
         "observations",
         sa.Column("stream_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
@@ -392,6 +422,8 @@ def downgrade() -> None:
         batch_op.drop_index("observations_by_plot")
 
     op.drop_table("observations")
+    op.drop_table("hourly")
+    op.drop_table("daily")
     op.drop_table("spans")
     with op.batch_alter_table("plots", schema=None) as batch_op:
         batch_op.drop_index("plots_by_crop")
