@@ -4,14 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from edge.contract.records import Clock, EventEntry, ObservationEntry, QualityFlag, TraitValue
+from fleet.post import Row
 from fleet.words import Key, Kind, kind_of
-
-Row = dict[str, Any]
 
 AHEAD = timedelta(hours=1)
 """How far a device's clock may be ahead of ours and still be believed."""
@@ -43,6 +41,7 @@ def observation_row(device_id: int, stream_id: int, entry: ObservationEntry, now
         "plot_id": numbers.plots[device_id, record.camera, record.plot],
         "captured_at": clock.at,
         "clock_ok": clock.clock_ok,
+        "repaired": False,
         "monotonic_s": clock.monotonic_s,
         "boot_id": clock.boot_id,
         "received_at": now,

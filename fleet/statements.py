@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
+import psycopg.sql
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -18,6 +21,28 @@ def add_rows(connection: Connection, table: Any, rows: Rows) -> None:
     """Put in the rows whose keys are not there yet. All rows have the same columns."""
     if rows:
         connection.execute(insert(connection, table).on_conflict_do_nothing(), list(rows))
+
+
+def append_rows(connection: Connection, table: Any, rows: Rows) -> None:
+    """Put in rows of which none is there yet: by COPY, where there is one. All rows have the same columns."""
+    if not rows:
+        return
+    if connection.dialect.name != "postgresql":
+        connection.execute(table.insert(), list(rows))
+        return
+    try:
+        _copy(connection, table.name, list(rows[0]), rows)
+    except psycopg.Error as error:
+        raise DBAPIError.instance("COPY", None, error, psycopg.Error, dialect=connection.dialect) from error
+
+
+def _copy(connection: Connection, table: str, names: Sequence[str], rows: Rows) -> None:
+    columns = psycopg.sql.SQL(", ").join(map(psycopg.sql.Identifier, names))
+    statement = psycopg.sql.SQL("COPY {} ({}) FROM STDIN").format(psycopg.sql.Identifier(table), columns)
+    cursor: Any = connection.connection.cursor()
+    with cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row([row[name] for name in names])
 
 
 def replace_rows(connection: Connection, table: Any, rows: Rows) -> None:

@@ -5,7 +5,9 @@ What was looked up is remembered, and forgotten when a transaction fails: a numb
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
@@ -35,6 +37,16 @@ class Words:
     def forget(self) -> None:
         """Look everything up anew."""
         self._known.clear()
+
+    def devices(self, connection: Connection, wanted: Collection[tuple[str, str]], now: datetime) -> dict[Key, int]:
+        """By site and name."""
+        new = {"first_seen": now, "last_seen": now, "online": False}
+        return self._ids(connection, schema.devices, ("site", "device"), wanted, new)
+
+    def streams(self, connection: Connection, wanted: Collection[tuple[int, str]], now: datetime) -> dict[Key, int]:
+        """By device and epoch."""
+        new = {"first_seen": now, "last_seen": now}
+        return self._ids(connection, schema.streams, ("device_id", "epoch"), wanted, new)
 
     def cameras(self, connection: Connection, wanted: Collection[tuple[int, str]]) -> dict[Key, int]:
         """By device and name."""
@@ -77,7 +89,11 @@ class Words:
         ids = self._ids(connection, schema.kinds, ("fingerprint",), [(print_,) for print_ in prints.values()])
         return {kind: ids[print_,] for kind, print_ in prints.items()}
 
-    def _ids(self, connection: Connection, table: Any, names: Sequence[str], wanted: Collection[Key]) -> dict[Key, int]:
+    def _ids(
+        self, connection: Connection, table: Any, names: Sequence[str], wanted: Collection[Key],
+        others: Mapping[str, Any] = MappingProxyType({}),
+    ) -> dict[Key, int]:  # fmt: skip
+        """The numbers of rows by their names; who is not there yet is added, with the ``others`` among its columns."""
         known = self._known.setdefault(table.name, {})
         unknown = sorted({key for key in wanted if key not in known})
         if len(known) + len(unknown) > _REMEMBERED:
@@ -86,7 +102,7 @@ class Words:
         for begin in range(0, len(unknown), _AT_ONCE):
             some = unknown[begin : begin + _AT_ONCE]
             found = _find(connection, table, names, some)
-            new = [dict(zip(names, key, strict=True)) for key in some if key not in found]
+            new = [{**dict(zip(names, key, strict=True)), **others} for key in some if key not in found]
             if new:
                 statements.add_rows(connection, table, new)
                 found = _find(connection, table, names, some)

@@ -46,6 +46,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest"),
     )
     op.create_table(
+        "kept",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("since", schema.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "kinds",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("trait", sa.String(length=64), nullable=False),
@@ -182,6 +188,7 @@ def upgrade() -> None:
         sa.Column("announced_seq", sa.BigInteger(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("repeated", sa.BigInteger(), nullable=False),
+        sa.Column("unset", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("device_id", "epoch"),
@@ -329,6 +336,7 @@ def upgrade() -> None:
         sa.Column("plot_id", sa.Integer(), nullable=False),
         sa.Column("captured_at", schema.Moment(), nullable=False),
         sa.Column("clock_ok", sa.Boolean(), nullable=False),
+        sa.Column("repaired", sa.Boolean(), nullable=False),
         sa.Column("monotonic_s", sa.Double(), nullable=False),
         sa.Column("boot_id", sa.String(), nullable=False),
         sa.Column("received_at", schema.Moment(), nullable=False),
@@ -406,6 +414,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_kinds_trait"))
 
     op.drop_table("kinds")
+    op.drop_table("kept")
     op.drop_table("digests")
     op.drop_table("devices")
     op.drop_table("audit")
