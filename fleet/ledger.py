@@ -23,7 +23,7 @@ from fleet.rejects import file_rejects
 from fleet.repair import anchors, latest_anchors, repair
 from fleet.rows import Numbers, event_row, hour_of, observation_row, taken_at
 from fleet.spans import Span, Spans
-from fleet.words import Words, kind_of
+from fleet.words import Words, kinds_of
 
 E = TypeVar("E", bound=Entry)
 
@@ -220,18 +220,21 @@ def _file_records(
 
 
 def _observation_rows(connection: Connection, streams: Sequence[_Stream], now: datetime, words: Words) -> list[Row]:
-    fresh = [(one, entry) for one in streams for entry in _once(one.post.observations, one.admission)]
-    found = [(one.device_id, entry.record) for one, entry in fresh]
-    cameras = words.cameras(connection, {(device_id, record.camera) for device_id, record in found})
-    seen = {(device_id, record.camera, record.plot) for device_id, record in found}
+    fresh = [
+        (one, entry, kinds_of(entry.record.traits))
+        for one in streams
+        for entry in _once(one.post.observations, one.admission)
+    ]
+    seen = {(one.device_id, entry.record.camera, entry.record.plot) for one, entry, _ in fresh}
+    cameras = words.cameras(connection, {place[:2] for place in seen})
     plots = words.plots(connection, {(cameras[place[:2]], place[2]) for place in seen})
-    digests = {digest for _, record in found for digest in (record.model, record.calibration) if digest}
+    made_with = {digest for _, entry, _ in fresh for digest in (entry.record.model, entry.record.calibration)}
     numbers = Numbers(
         plots={place: plots[cameras[place[:2]], place[2]] for place in seen},
-        trait_sets=words.trait_sets(connection, {tuple(map(kind_of, record.traits)) for _, record in found}),
-        digests=words.digests(connection, digests),
+        trait_sets=words.trait_sets(connection, {kinds for _, _, kinds in fresh}),
+        digests=words.digests(connection, {digest for digest in made_with if digest}),
     )
-    return [observation_row(one.device_id, one.row.id, entry, now, numbers) for one, entry in fresh]
+    return [observation_row(one.device_id, one.row.id, entry, kinds, now, numbers) for one, entry, kinds in fresh]
 
 
 def _once(entries: Iterable[E], admission: Admission | None) -> list[E]:

@@ -27,7 +27,8 @@ def move_plots(connection: Connection, observations: Iterable[Row]) -> None:
     rows = [newest[plot] for plot in sorted(newest)]
     if connection.dialect.name == "postgresql":
         columns = {"plots": "plot_id", "streams": "stream_id", "seqs": "seq", "moments": "taken_at"}
-        connection.execute(_AT_ONCE, {name: [row[column] for row in rows] for name, column in columns.items()})
+        as_text = {name: "{" + ",".join(str(row[column]) for row in rows) + "}" for name, column in columns.items()}
+        connection.execute(_AT_ONCE, as_text)
     else:
         _one_by_one(connection, rows)
 

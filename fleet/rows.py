@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from edge.contract.records import Clock, EventEntry, ObservationEntry, QualityFlag, TraitValue
 from fleet.post import Row
-from fleet.words import Key, Kind, kind_of
+from fleet.words import Key, Kind
 
 AHEAD = timedelta(hours=1)
 """How far a device's clock may be ahead of ours and still be believed."""
@@ -31,7 +31,9 @@ class Numbers:
         return None if digest is None else self.digests[digest,]
 
 
-def observation_row(device_id: int, stream_id: int, entry: ObservationEntry, now: datetime, numbers: Numbers) -> Row:
+def observation_row(
+    device_id: int, stream_id: int, entry: ObservationEntry, kinds: tuple[Kind, ...], now: datetime, numbers: Numbers
+) -> Row:
     """One row of ``observations``."""
     record, clock = entry.record, entry.record.clock
     return {
@@ -48,7 +50,7 @@ def observation_row(device_id: int, stream_id: int, entry: ObservationEntry, now
         "frame_id": record.frame_id,
         "outcome": record.outcome and record.outcome.value,
         "quality": _QUALITY.dump_json(record.quality).decode() if record.quality else None,
-        "trait_set_id": numbers.trait_sets[tuple(map(kind_of, record.traits))],
+        "trait_set_id": numbers.trait_sets[kinds],
         "readings": [value.value for value in record.traits],
         "deviations": _deviations(record.traits),
         "histograms": _histograms(record.traits),

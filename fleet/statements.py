@@ -42,7 +42,14 @@ def _copy(connection: Connection, table: str, names: Sequence[str], rows: Rows) 
     cursor: Any = connection.connection.cursor()
     with cursor, cursor.copy(statement) as copy:
         for row in rows:
-            copy.write_row([row[name] for name in names])
+            copy.write_row([_copied(row[name]) for name in names])
+
+
+def _copied(value: Any) -> Any:
+    """Arrays as PostgreSQL writes them: half of the time of a COPY would go into the driver's way of doing it."""
+    if isinstance(value, list):
+        return "{" + ",".join("NULL" if number is None else repr(number) for number in value) + "}"
+    return value
 
 
 def replace_rows(connection: Connection, table: Any, rows: Rows) -> None:

@@ -23,9 +23,9 @@ _AT_ONCE = 4_000
 _REMEMBERED = 1_000_000
 
 
-def kind_of(value: TraitValue) -> Kind:
-    """What a value is one of."""
-    return value.trait, value.unit and value.unit.value, value.method
+def kinds_of(traits: Iterable[TraitValue]) -> tuple[Kind, ...]:
+    """What the values of an observation are, in their order."""
+    return tuple([(one.trait, one.unit._value_ if one.unit is not None else None, one.method) for one in traits])
 
 
 class Words:
