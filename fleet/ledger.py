@@ -18,7 +18,7 @@ from fleet import schema, statements
 from fleet.account import Admission, admit, doubtful
 from fleet.intake import Letter, Reject
 from fleet.newest import move_plots
-from fleet.post import DeviceName, DevicePost, Row, StreamPost, sort_letters
+from fleet.post import DeviceName, DevicePost, Row, StreamPost, sort_letters, storable
 from fleet.rejects import file_rejects
 from fleet.repair import anchors, latest_anchors, repair
 from fleet.rows import Numbers, event_row, hour_of, observation_row, taken_at
@@ -156,7 +156,7 @@ def _file_reported(
         {
             "device_id": devices[name],
             "revision": post.reported.revision,
-            "payload": post.reported.model_dump_json(by_alias=True),
+            "payload": storable(post.reported.model_dump_json(by_alias=True)),
             "received_at": now,
         }
         for name, post in posts.items()
@@ -252,7 +252,7 @@ def _told(one: _Stream) -> list[tuple[Span, EventEntry]]:
 
 
 def _gap_row(stream_id: int, span: Span, entry: EventEntry) -> Row:
-    at, reason = entry.record.clock.at, entry.record.message
+    at, reason = entry.record.clock.at, storable(entry.record.message)
     return {"stream_id": stream_id, "first_seq": span[0], "last_seq": span[1], "at": at, "reason": reason}
 
 

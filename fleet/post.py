@@ -48,6 +48,11 @@ class DevicePost:
     streams: dict[str, StreamPost] = field(default_factory=lambda: defaultdict(StreamPost))
 
 
+def storable(text: str) -> str:
+    """Without NUL, as a character or as JSON's escape: PostgreSQL takes it in no text."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").replace("\\u0000", "\\ufffd")
+
+
 def sort_letters(letters: Iterable[Letter], now: datetime) -> dict[DeviceName, DevicePost]:
     """By device, in the order of their names: whoever writes takes locks in the same order."""
     devices: dict[DeviceName, DevicePost] = defaultdict(DevicePost)
@@ -71,9 +76,9 @@ def _status(message: Message, now: datetime, *, live: bool) -> Row:
     if live:
         heard["online"] = True
     if isinstance(message, Info):
-        return heard | {"info": message.model_dump_json(by_alias=True)}
+        return heard | {"info": storable(message.model_dump_json(by_alias=True))}
     if isinstance(message, Health):
-        return heard | {"health": message.model_dump_json(by_alias=True)}
+        return heard | {"health": storable(message.model_dump_json(by_alias=True))}
     return heard
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pydantic import TypeAdapter
 
 from edge.contract.records import Clock, EventEntry, ObservationEntry, QualityFlag, TraitValue
-from fleet.post import Row
+from fleet.post import Row, storable
 from fleet.words import Key, Kind
 
 AHEAD = timedelta(hours=1)
@@ -45,7 +45,7 @@ def observation_row(
         "clock_ok": clock.clock_ok,
         "repaired": False,
         "monotonic_s": clock.monotonic_s,
-        "boot_id": clock.boot_id,
+        "boot_id": storable(clock.boot_id),
         "received_at": now,
         "frame_id": record.frame_id,
         "outcome": record.outcome and record.outcome.value,
@@ -56,7 +56,7 @@ def observation_row(
         "histograms": _histograms(record.traits),
         "model_id": numbers.digest(record.model),
         "calibration_id": numbers.digest(record.calibration),
-        "error": record.error,
+        "error": storable(record.error),
     }
 
 
@@ -71,10 +71,10 @@ def event_row(stream_id: int, entry: EventEntry, now: datetime) -> Row:
         "happened_at": clock.at,
         "clock_ok": clock.clock_ok,
         "monotonic_s": clock.monotonic_s,
-        "boot_id": clock.boot_id,
+        "boot_id": storable(clock.boot_id),
         "received_at": now,
-        "message": record.message,
-        "detail": _DETAIL.dump_json(record.detail).decode(),
+        "message": storable(record.message),
+        "detail": storable(_DETAIL.dump_json(record.detail).decode()),
     }
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, tuple_
 
 from edge.contract.records import TraitValue
 from fleet import schema, statements
+from fleet.post import storable
 
 Key = tuple[Any, ...]
 Kind = tuple[str, str | None, str]
@@ -82,7 +83,7 @@ class Words:
     def _kinds(self, connection: Connection, wanted: Collection[Kind]) -> dict[Kind, int]:
         prints = {kind: _fingerprint(kind) for kind in wanted}
         rows = [
-            {"trait": trait, "unit": unit, "method": method, "fingerprint": prints[trait, unit, method]}
+            {"trait": trait, "unit": unit, "method": storable(method), "fingerprint": prints[trait, unit, method]}
             for trait, unit, method in wanted
         ]
         statements.add_rows(connection, schema.kinds, sorted(rows, key=lambda row: str(row["fingerprint"])))

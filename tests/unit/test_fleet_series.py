@@ -283,3 +283,34 @@ def test_nothing_goes_that_is_not_rolled_up(store: Store) -> None:
     with store.writing() as connection:
         assert let_readings_go(connection, NOON + timedelta(days=1)) == 0
         assert len(page_of_readings(connection, Selection())[0]) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["'; DROP TABLE observations; --", "<script>alert(1)</script>", "a\0b", "%s %(x)s {}", "\\"]
+)
+def test_text_of_any_kind_is_kept_as_text(store: Store, text: str) -> None:
+    entry = reading(1, NOON, 5)
+    hostile = TraitValue(trait=LEAVES, value=5, unit=Unit.COUNT, method=text)
+    changes = {"traits": (hostile,), "error": text, "clock": clock(NOON).model_copy(update={"boot_id": text})}
+    file(store, [entry.model_copy(update={"record": entry.record.model_copy(update=changes)})])
+    told = event(2).items[0]
+    record = told.record.model_copy(update={"message": text, "detail": {text: text}})
+    store.commit([letter(event(2).model_copy(update={"items": (told.model_copy(update={"record": record}),)}))])
+    with store.reading() as connection:
+        (row,), _ = page_of_readings(connection, Selection())
+        (happened,) = connection.execute(select(schema.events)).all()
+    kept = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    assert (row["method"], row["value"]) == (kept, 5.0)
+    assert (happened.message, happened.detail) == (kept, {kept: kept})
+    assert store.watermarks()[0].seq == 2
+
+
+def test_any_range_of_time_and_any_number_of_points_is_bounded(store: Store) -> None:
+    file(store, [reading(seq, NOON + timedelta(seconds=seq), seq) for seq in range(1, 200)])
+    begin, end = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (1970, 9999))
+    for points in (-5, 0, 10**9):
+        found = drawn(store, begin, end, points)
+        assert sum(point.count for line in found.lines for point in line.points) == 199
+    assert drawn(store, end, begin, 100).lines == ()
+    with store.reading() as connection:
+        assert len(page_of_readings(connection, Selection(since=begin, until=end), limit=-1)[0]) == 1
