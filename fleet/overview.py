@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, select, tuple_
+from sqlalchemy import Connection, and_, case, func, literal_column, select, tuple_
 
 from edge.contract.traits import FRUIT_COUNT, LEAF_COUNT, PLANT_COUNT, PROJECTED_LEAF_AREA
 from fleet import schema
 from fleet.observed import Document
 from fleet.rows import hour_of
-from fleet.values import VALUE, trait_values
+from fleet.statements import is_one_of
+from fleet.values import at_position
 
 HEADLINES = (PLANT_COUNT.name, LEAF_COUNT.name, FRUIT_COUNT.name, PROJECTED_LEAF_AREA.name)
 """The traits that are shown of a camera: what it counts, and the area."""
@@ -123,18 +124,28 @@ def _plots(connection: Connection, camera_ids: Sequence[int]) -> dict[int, list[
 
 
 def _newest(connection: Connection, camera_ids: Sequence[int]) -> dict[int, dict[tuple[str, str | None], float]]:
-    table, plots, kinds = schema.observations, schema.plots, schema.kinds
-    newest = and_(table.c.stream_id == plots.c.stream_id, table.c.seq == plots.c.seq)
-    query = (
-        trait_values(plots.c.camera_id, kinds.c.trait, kinds.c.unit, func.sum(VALUE).label("total"))
-        .join(plots, and_(newest, table.c.taken_at == plots.c.taken_at))
-        .where(plots.c.camera_id.in_(camera_ids), kinds.c.trait.in_(HEADLINES))
-        .group_by(plots.c.camera_id, kinds.c.trait, kinds.c.unit)
-    )
+    """Summed by camera and trait set in the database, place by place; what stands at a place is looked up here."""
+    table, plots, places = schema.observations.c, schema.plots.c, _places(connection)
+    positions = sorted({position for _, position in places})
+    newest = and_(table.stream_id == plots.stream_id, table.seq == plots.seq, table.taken_at == plots.taken_at)
+    sums = [func.sum(at_position(table.readings, literal_column(str(position)))) for position in positions]
+    query = select(plots.camera_id, table.trait_set_id, *sums).join_from(schema.plots, schema.observations, newest)
+    query = query.where(plots.camera_id.in_(camera_ids)).group_by(plots.camera_id, table.trait_set_id)
     found: dict[int, dict[tuple[str, str | None], float]] = defaultdict(dict)
-    for row in connection.execute(query):
-        found[row.camera_id][row.trait, row.unit] = row.total
+    for camera_id, trait_set_id, *totals in connection.execute(query):
+        for position, total in zip(positions, totals, strict=True):
+            kind = places.get((trait_set_id, position))
+            if kind is not None:
+                found[camera_id][kind] = found[camera_id].get(kind, 0.0) + total
     return found
+
+
+def _places(connection: Connection) -> dict[tuple[int, int], tuple[str, str | None]]:
+    """Trait and unit at those places of trait sets that hold what is shown."""
+    members, kinds = schema.trait_set_members.c, schema.kinds.c
+    query = select(members.trait_set_id, members.position, kinds.trait, kinds.unit)
+    query = query.join_from(schema.trait_set_members, schema.kinds).where(kinds.trait.in_(HEADLINES))
+    return {(row.trait_set_id, row.position): (row.trait, row.unit) for row in connection.execute(query)}
 
 
 def _yesterday(
@@ -146,7 +157,7 @@ def _yesterday(
     cameras = {plot.id: camera_id for camera_id, rows in plots.items() for plot in rows}
     mean = (func.sum(table.count * table.mean) / func.sum(table.count)).label("mean")
     query = select(table.plot_id, table.kind_id, mean).where(
-        table.plot_id.in_(sorted(cameras)), table.kind_id.in_(sorted(kinds)), table.start == hour
+        is_one_of(connection, table.plot_id, cameras), is_one_of(connection, table.kind_id, kinds), table.start == hour
     )
     found: dict[tuple[int, str, str | None], float] = defaultdict(float)
     for plot_id, kind_id, value in connection.execute(query.group_by(table.plot_id, table.kind_id)):

@@ -1,11 +1,11 @@
 """Statements that SQLite and PostgreSQL spell the same way and SQLAlchemy does not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import psycopg
 import psycopg.sql
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Integer, Text, any_, cast, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -21,6 +21,14 @@ def add_rows(connection: Connection, table: Any, rows: Rows) -> None:
     """Put in the rows whose keys are not there yet. All rows have the same columns."""
     if rows:
         connection.execute(insert(connection, table).on_conflict_do_nothing(), list(rows))
+
+
+def is_one_of(connection: Connection, column: Any, numbers: Collection[int]) -> Any:
+    """``column IN numbers``, as one array where there are any: a thousand parameters cost more than what they find."""
+    if connection.dialect.name != "postgresql":
+        return column.in_(sorted(numbers))
+    listed = "{" + ",".join(map(str, sorted(numbers))) + "}"
+    return column == any_(cast(literal(listed, Text), postgresql.ARRAY(Integer)))
 
 
 def append_rows(connection: Connection, table: Any, rows: Rows) -> None:

@@ -118,7 +118,7 @@ events = Table(
     Column("message", String, nullable=False),
     Column("detail", JsonText, nullable=False),
     Index("events_by_time", "stream_id", "happened_at"),
-    Index("events_by_arrival", "received_at"),
+    Index("events_by_arrival", "received_at", "seq"),
 )
 
 hours = Table(

@@ -242,7 +242,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("stream_id", "seq"),
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.create_index("events_by_arrival", ["received_at"], unique=False)
+        batch_op.create_index("events_by_arrival", ["received_at", "seq"], unique=False)
         batch_op.create_index("events_by_time", ["stream_id", "happened_at"], unique=False)
 
     op.create_table(
