@@ -101,6 +101,21 @@ def serve(
 
 
 @app.command()
+def ingest(
+    config: ConfigOption = DEFAULT_CONFIG,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Touched every few seconds while broker and store can be used.")
+    ] = None,
+) -> None:
+    """File records beside the service, as one of several processes (ingest.shared), until it is told to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    with errors_told():
+        from fleet.service import file_records
+
+        file_records(settings_of(config), ready_file)
+
+
+@app.command()
 def devices(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List the devices that the fleet has heard of."""
     with errors_told():

@@ -2,11 +2,16 @@
 
 The network thread only fills the inlet. One writer thread gathers messages, writes them in one transaction, then sends
 the broker's PUBACKs, then the devices' watermarks. A crash at any point repeats messages and loses none.
+
+Several processes may share the records (``Part``). The broker gives each message to one of them, and gives it to
+another if that one goes away; which of them files it makes no difference, for the store's streams are locked. Their
+watermarks may overtake each other on the way to the broker, so each process looks again at what it told.
 """
 
 import logging
 import ssl
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,19 +32,54 @@ from fleet.store import Store
 
 log = logging.getLogger(__name__)
 
-SUBSCRIBED = (topics.OBS, topics.EVENT, topics.STATE, topics.INFO, topics.HEALTH, topics.REPORTED)
+RECORDS = (topics.OBS, topics.EVENT)
+"""What processes may share. A shared subscription is not given what is retained, so the rest is one process's."""
+
+SUBSCRIBED = (*RECORDS, topics.STATE, topics.INFO, topics.HEALTH, topics.REPORTED)
 
 MAX_PACKET_BYTES = 2 * 2**20
 """Larger packets stay with the broker: twice what the largest channel allows, so that a little too much is seen."""
 
-_UNDER_WAY = 50  # messages that an MQTT 5 broker may send before the first PUBACK
+_UNDER_WAY = 400  # messages that an MQTT 5 broker may send before the first PUBACK
 _INLET_MESSAGES = 5_000
-_INLET_BYTES = _UNDER_WAY * MAX_PACKET_BYTES
+_INLET_BYTES = 50 * MAX_PACKET_BYTES
 _BATCH_MESSAGES = 200
 _LINGER_S = 0.005
 _IDLE_S = 0.5
 _SESSION_EXPIRY_S = 3_600
 _BACKOFF_MIN_S, _BACKOFF_MAX_S = 0.1, 5.0
+_LOOKS_AGAIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What an ingest takes of what devices send: their records, what they are like now (``status``), or both.
+
+    ``group``: the processes that share the records; ``None``, there is one.
+    """
+
+    records: bool = True
+    status: bool = True
+    group: str | None = None
+
+    def filters(self) -> dict[str, int]:
+        """The subscriptions, with their quality of service."""
+        return {self._filter(channel): channel.qos for channel in SUBSCRIBED if self._takes(channel)}
+
+    def other_filters(self) -> list[str]:
+        """What an earlier session under the same name may have subscribed to, and this one does not."""
+        return [
+            topics.subscription(channel)
+            for channel in SUBSCRIBED
+            if not self._takes(channel) or (self.group is not None and channel in RECORDS)
+        ]
+
+    def _takes(self, channel: topics.Channel) -> bool:
+        return self.records if channel in RECORDS else self.status
+
+    def _filter(self, channel: topics.Channel) -> str:
+        plain = topics.subscription(channel)
+        return f"$share/{self.group}/{plain}" if self.group is not None and channel in RECORDS else plain
 
 
 @dataclass(slots=True)
@@ -55,8 +95,11 @@ class IngestCounts:
 class Ingest:
     """Receives what every device sends, files it, and tells each device what it may forget."""
 
-    def __init__(self, store: Store, settings: MqttSettings, port: int) -> None:
+    def __init__(self, store: Store, settings: MqttSettings, port: int, part: Part | None = None) -> None:
         self.counts = IngestCounts()
+        self._part = part or Part()
+        self._told: dict[tuple[str, str, str], int] = {}  # watermarks that another process may have overtaken
+        self._looks_again_at = 0.0
         self._store = store
         self._settings, self._port = settings, port
         self._inlet = Inlet(_INLET_MESSAGES, _INLET_BYTES)
@@ -81,8 +124,9 @@ class Ingest:
         self._writer.start()
         host, keepalive_s = self._settings.host, self._settings.keepalive_s
         if self._settings.protocol == "5":
-            session = _session_properties()
-            self._client.connect_async(host, self._port, keepalive_s, clean_start=False, properties=session)
+            keeps = self._part.status  # what comes for a member that is away shall go to the others
+            session = _session_properties(_SESSION_EXPIRY_S if keeps else 0)
+            self._client.connect_async(host, self._port, keepalive_s, clean_start=not keeps, properties=session)
         else:
             self._client.connect_async(host, self._port, keepalive_s)
         self._client.loop_start()
@@ -134,8 +178,11 @@ class Ingest:
             return
         self._session += 1
         self._trouble = ""
-        client.subscribe([(topics.subscription(channel), channel.qos) for channel in SUBSCRIBED])
-        self._greet.set()
+        if others := self._part.other_filters():
+            client.unsubscribe(others)
+        client.subscribe(list(self._part.filters().items()))
+        if self._part.status:
+            self._greet.set()
 
     def _on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[Any], _properties: Any) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
@@ -184,6 +231,8 @@ class Ingest:
                 self._tell_all()
             if envelopes:
                 self._file(envelopes)
+            if self._told and time.monotonic() > self._looks_again_at:
+                self._look_again()
 
     def _tell_all(self) -> None:
         """Publish the stored watermarks again: the broker may have lost what it retained."""
@@ -191,6 +240,17 @@ class Ingest:
             self._tell(self._store.watermarks())
         except StoreError as error:
             log.error("cannot read the watermarks: %s", error)  # noqa: TRY400 - the message says it all
+
+    def _look_again(self) -> None:
+        """Tell the watermarks that have risen since: ours may have reached the broker after a later one."""
+        told, self._told = self._told, {}
+        self._looks_again_at = time.monotonic() + _LOOKS_AGAIN_S
+        try:
+            marks = self._store.watermarks({(site, device) for site, device, _ in told})
+        except StoreError as error:
+            log.error("cannot read the watermarks: %s", error)  # noqa: TRY400
+            return
+        self._tell([mark for mark in marks if mark.seq > told.get((mark.site, mark.device, mark.epoch), mark.seq)])
 
     def _file(self, envelopes: list[Envelope]) -> None:
         letters: list[Letter] = []
@@ -238,6 +298,8 @@ class Ingest:
         for mark in watermarks:
             payload = messages.Ack(epoch=mark.epoch, seq=mark.seq).encode()
             self.publish(topics.Address(mark.site, mark.device, topics.ACK), payload)
+            if self._part.group is not None:
+                self._told[mark.site, mark.device, mark.epoch] = mark.seq
 
 
 def _context(settings: MqttSettings) -> ssl.SSLContext | None:
@@ -276,10 +338,10 @@ def _client(settings: MqttSettings, context: ssl.SSLContext | None) -> mqtt.Clie
     return client
 
 
-def _session_properties() -> Properties:
-    """MQTT 5: the broker keeps what comes while the service restarts, and never sends more than the inlet holds."""
+def _session_properties(expiry_s: int) -> Properties:
+    """MQTT 5: how long the broker keeps what comes while the service is away; it never sends more than fits."""
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+    properties.SessionExpiryInterval = expiry_s
     properties.ReceiveMaximum = _UNDER_WAY
     properties.MaximumPacketSize = MAX_PACKET_BYTES
     return properties

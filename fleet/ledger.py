@@ -1,29 +1,31 @@
-"""Files one batch of letters: every row, run, gap and counter of it, inside the caller's transaction."""
+"""Files one batch of letters: every row, run, gap and counter of it, inside the caller's transaction.
+
+Whatever the number of letters, each table is read and written once. The streams' rows are held from the first look at
+their numbers until the commit, so several processes may file for one device and its numbers are still counted once.
+"""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Integer, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
-from edge.contract.control import Reported
-from edge.contract.message import Entry, Message
-from edge.contract.messages import EventBatch, Health, Info, ObservationBatch, State
-from edge.contract.records import Clock, EventEntry, EventKind, ObservationEntry
+from edge.contract.message import Entry
+from edge.contract.records import EventEntry, EventKind
 from fleet import schema, statements
 from fleet.account import Admission, admit, doubtful
-from fleet.intake import HEAD_BYTES, Letter, Reject
-from fleet.rows import Numbers, Row, event_row, hour_of, observation_row, taken_at
+from fleet.intake import Letter, Reject
+from fleet.newest import move_plots
+from fleet.post import DeviceName, DevicePost, Row, StreamPost, sort_letters, storable
+from fleet.rejects import file_rejects
+from fleet.repair import anchors, latest_anchors, repair
+from fleet.rows import Numbers, event_row, hour_of, observation_row, taken_at
 from fleet.spans import Span, Spans
-from fleet.words import Words, kind_of
+from fleet.words import Words, kinds_of
 
 E = TypeVar("E", bound=Entry)
-
-MAX_REJECTS = 1_000
-"""Different rejects kept; further ones are counted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,193 +38,91 @@ class Watermark:
     seq: int
 
 
-@dataclass(slots=True)
-class _Post:
-    """What came for one stream, in order of arrival."""
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """A stream's row as it was, what came for it, and what of that is new."""
 
-    observations: list[ObservationEntry] = field(default_factory=list)
-    events: list[EventEntry] = field(default_factory=list)
-    gaps: list[tuple[Span, EventEntry]] = field(default_factory=list)
-    announced_seq: int = 0
-
-    @property
-    def seqs(self) -> list[int]:
-        return [entry.seq for entry in (*self.observations, *self.events)]
+    device_id: int
+    row: Any
+    post: StreamPost
+    admission: Admission | None
 
     @property
-    def acknowledged(self) -> bool:
-        """Whether records came; health alone is owed no answer."""
-        return bool(self.observations or self.events or self.gaps)
+    def watermark(self) -> int:
+        return int(self.row.watermark) if self.admission is None else self.admission.watermark
 
 
-@dataclass(slots=True)
-class _Sheet:
-    """The records of a batch that are new, each once: of which device, of which stream."""
-
-    observations: list[tuple[int, int, ObservationEntry]] = field(default_factory=list)
-    events: list[tuple[int, EventEntry]] = field(default_factory=list)
-    gaps: list[tuple[int, Span, EventEntry]] = field(default_factory=list)
-
-    def add(self, device_id: int, stream_id: int, post: "_Post", admission: Admission) -> None:
-        """What was admitted of a stream's post."""
-        for entry in _once(post.observations, admission):
-            self.observations.append((device_id, stream_id, entry))
-        self.events.extend((stream_id, entry) for entry in _once(post.events, admission))
-        self.gaps.extend((stream_id, span, entry) for span, entry in post.gaps if span in admission.gaps)
+_Streams = dict[tuple[int, str], _Stream]
+"""By the device's number and the epoch."""
 
 
-@dataclass(slots=True)
-class _Device:
-    """What came for one device."""
+def file_letters(
+    connection: Connection, letters: Iterable[Letter], now: datetime, words: Words, *, careful: bool = False
+) -> list[Watermark]:
+    """Write everything that the letters say; returns what may be acknowledged after the commit.
 
-    status: Row = field(default_factory=dict)
-    reported: Reported | None = None
-    streams: dict[str, _Post] = field(default_factory=lambda: defaultdict(_Post))
-
-
-def file_letters(connection: Connection, letters: Iterable[Letter], now: datetime, words: Words) -> list[Watermark]:
-    """Write everything that the letters say; returns what may be acknowledged after the commit."""
-    watermarks = []
-    sheet = _Sheet()
-    for (site, device), post in sorted(_sorted(letters, now).items(), key=itemgetter(0)):  # one order: no deadlock
-        device_id = _device_id(connection, site, device, post.status, now)
-        if post.reported is not None:
-            _file_reported(connection, device_id, post.reported, now)
-        for epoch, stream_post in post.streams.items():
-            watermark = _file_stream(connection, device_id, epoch, stream_post, now, sheet)
-            if stream_post.acknowledged:
-                watermarks.append(Watermark(site, device, epoch, watermark))
-    _file_records(connection, sheet, now, words)
-    return watermarks
-
-
-def file_rejects(connection: Connection, rejects: Iterable[Reject], now: datetime) -> None:
-    """Count each reject under its topic and reason."""
-    table = schema.rejects
-    known = {(row.topic, row.reason) for row in connection.execute(select(table.c.topic, table.c.reason))}
-    counted: Counter[tuple[str, str]] = Counter()
-    heads: dict[tuple[str, str], bytes] = {}
-    for reject in rejects:
-        key = (reject.topic, reject.reason)
-        if key not in known and len(known) >= MAX_REJECTS:
-            key = ("", f"others, after {MAX_REJECTS} different ones")
-        known.add(key)
-        counted[key] += 1
-        heads[key] = reject.head[:HEAD_BYTES]
-    rows = [
-        {"topic": key[0], "reason": key[1], "head": heads[key], "count": count, "last_at": now}
-        for key, count in counted.items()
+    ``careful`` passes over rows that are there already, which the streams' account should have told.
+    """
+    posts = sort_letters(letters, now)
+    if not posts:
+        return []
+    devices = words.devices(connection, posts, now)
+    streams = _admitted(connection, _locked(connection, posts, devices, now, words))
+    _file_statuses(connection, posts, devices)
+    _file_reported(connection, posts, devices, now)
+    _file_streams(connection, streams.values(), now)
+    _file_records(connection, [one for one in streams.values() if one.admission], now, words, careful=careful)
+    return [
+        Watermark(*name, epoch, streams[devices[name], epoch].watermark)
+        for name, post in posts.items()
+        for epoch, stream_post in post.streams.items()
+        if stream_post.acknowledged
     ]
-    statement = statements.insert(connection, table)
-    added = {
-        "count": table.c.count + statement.excluded.count,
-        "head": statement.excluded.head,
-        "last_at": statement.excluded.last_at,
-    }
-    _write(connection, statement.on_conflict_do_update(index_elements=["topic", "reason"], set_=added), rows)
 
 
-def _sorted(letters: Iterable[Letter], now: datetime) -> dict[tuple[str, str], _Device]:
-    devices: dict[tuple[str, str], _Device] = defaultdict(_Device)
-    for letter in letters:
-        device = devices[letter.site, letter.device]
-        device.status.update(_status(letter.message, now, live=letter.live))
-        _sort_records(device, letter.message)
-    return devices
-
-
-def _status(message: Message, now: datetime, *, live: bool) -> Row:
-    """What a message says of its device. A last will is no sign of life; anything else that is live is."""
-    if isinstance(message, State):
-        return {"online": message.online} | ({"last_seen": now} if live and message.online else {})
-    heard: Row = {"online": True, "last_seen": now} if live else {}
-    if isinstance(message, Info):
-        return heard | {"info": message.model_dump_json(by_alias=True)}
-    if isinstance(message, Health):
-        return heard | {"health": message.model_dump_json(by_alias=True)}
-    return heard
-
-
-def _sort_records(device: _Device, message: Message) -> None:
-    if isinstance(message, Reported):
-        device.reported = message
-    elif isinstance(message, Health):
-        post = device.streams[message.epoch]
-        post.announced_seq = max(post.announced_seq, message.last_seq)
-    elif isinstance(message, ObservationBatch):
-        device.streams[message.epoch].observations.extend(message.items)
-    elif isinstance(message, EventBatch):
-        post = device.streams[message.epoch]
-        for entry in message.items:
-            if entry.record.kind is EventKind.GAP or entry.first_seq is not None:
-                post.gaps.append((entry.span, entry))
-            else:
-                post.events.append(entry)
-
-
-def _device_id(connection: Connection, site: str, device: str, status: Row, now: datetime) -> int:
-    table = schema.devices
-    new = {"site": site, "device": device, "first_seen": now, "last_seen": now, "online": False}
-    _write(connection, statements.insert(connection, table).on_conflict_do_nothing(), [new])
-    here = and_(table.c.site == site, table.c.device == device)
-    if status:
-        connection.execute(update(table).where(here).values(**status))
-    return int(connection.execute(select(table.c.id).where(here)).scalar_one())
-
-
-def _file_reported(connection: Connection, device_id: int, reported: Reported, now: datetime) -> None:
-    payload = reported.model_dump_json(by_alias=True)
-    row = {"device_id": device_id, "revision": reported.revision, "payload": payload, "received_at": now}
-    statements.replace_rows(connection, schema.reported, [row])
-
-
-def _file_stream(connection: Connection, device_id: int, epoch: str, post: _Post, now: datetime, sheet: _Sheet) -> int:
-    """Write what came for one stream; returns its new watermark."""
-    stream = _stream(connection, device_id, epoch, now)
-    changes: Row = {"last_seen": now, "announced_seq": max(stream.announced_seq, post.announced_seq)}
-    watermark = int(stream.watermark)
-    if post.acknowledged:
-        admission = _admission(connection, stream, post)
-        sheet.add(device_id, stream.id, post, admission)
-        _replace_spans(connection, stream.id, admission)
-        if admission.left_out:
-            notice = Reject("", "numbers too scattered: sent again later", epoch.encode())
-            file_rejects(connection, [notice] * admission.left_out, now)
-        watermark = admission.watermark
-        changes |= {
-            "watermark": watermark,
-            "max_seq": admission.covered[-1][1] if admission.covered else 0,
-            "received": stream.received + len(admission.fresh),
-            "repeated": stream.repeated + admission.repeated,
-        }
-    connection.execute(update(schema.streams).where(schema.streams.c.id == stream.id).values(**changes))
-    return watermark
-
-
-def _stream(connection: Connection, device_id: int, epoch: str, now: datetime) -> Any:
-    """The stream's row, held against other writers until the commit (SQLite has one writer anyway)."""
+def _locked(
+    connection: Connection, posts: Mapping[DeviceName, DevicePost], devices: Mapping[Any, int], now: datetime,
+    words: Words,
+) -> _Streams:  # fmt: skip
+    """The streams' rows, held against other writers until the commit (SQLite has one writer anyway)."""
+    came = {(devices[name], epoch): post for name, one in posts.items() for epoch, post in one.streams.items()}
+    ids = words.streams(connection, came, now)
     table = schema.streams
-    new = {"device_id": device_id, "epoch": epoch, "first_seen": now, "last_seen": now}
-    _write(connection, statements.insert(connection, table).on_conflict_do_nothing(), [new])
-    here = and_(table.c.device_id == device_id, table.c.epoch == epoch)
-    return connection.execute(select(table).where(here).with_for_update()).one()
+    query = select(table).where(table.c.id.in_(sorted(ids.values()))).order_by(table.c.id).with_for_update()
+    rows = {(row.device_id, row.epoch): row for row in connection.execute(query)} if ids else {}
+    return {key: _Stream(key[0], rows[key], post, None) for key, post in came.items()}
 
 
-def _admission(connection: Connection, stream: Any, post: _Post) -> Admission:
-    above = _spans(connection, schema.spans, stream.id, 0)
-    covered: Spans = (((1, stream.watermark),) if stream.watermark else ()) + above
-    seqs = post.seqs
-    gaps = _spans(connection, schema.gaps, stream.id, min(seqs, default=0))
-    suspects = doubtful(seqs, gaps)
-    present = _present(connection, stream.id, suspects)
-    return admit(covered, gaps, seqs, [span for span, _ in post.gaps], present)
+def _admitted(connection: Connection, streams: _Streams) -> _Streams:
+    """Decide which records are new."""
+    owed = [one for one in streams.values() if one.post.acknowledged]
+    above = _runs(connection, schema.spans, {one.row.id: 0 for one in owed})
+    gaps = _runs(connection, schema.gaps, {one.row.id: min(one.post.seqs, default=0) for one in owed})
+    found = dict(streams)
+    for key, one in streams.items():
+        if one.post.acknowledged:
+            admission = _admission(connection, one, above[one.row.id], gaps[one.row.id])
+            found[key] = _Stream(one.device_id, one.row, one.post, admission)
+    return found
 
 
-def _spans(connection: Connection, table: Any, stream_id: int, lowest: int) -> Spans:
-    """The stored runs of a stream that reach ``lowest`` or lie above it."""
-    found = select(table.c.first_seq, table.c.last_seq).where(table.c.stream_id == stream_id)
-    rows = connection.execute(found.where(table.c.last_seq >= lowest).order_by(table.c.first_seq))
-    return tuple((row.first_seq, row.last_seq) for row in rows)
+def _admission(connection: Connection, one: _Stream, above: Spans, gaps: Spans) -> Admission:
+    covered: Spans = (((1, one.row.watermark),) if one.row.watermark else ()) + above
+    seqs = one.post.seqs
+    present = _present(connection, one.row.id, doubtful(seqs, gaps))
+    return admit(covered, gaps, seqs, [span for span, _ in one.post.gaps], present)
+
+
+def _runs(connection: Connection, table: Any, lowest: Mapping[int, int]) -> defaultdict[int, Spans]:
+    """The stored runs of streams that reach a stream's lowest number or lie above it."""
+    query = select(table).where(table.c.stream_id.in_(sorted(lowest)))
+    if low := min(lowest.values(), default=0):
+        query = query.where(table.c.last_seq >= low)
+    found: defaultdict[int, Spans] = defaultdict(tuple)
+    for row in connection.execute(query.order_by(table.c.stream_id, table.c.first_seq)):
+        if row.last_seq >= lowest[row.stream_id]:
+            found[row.stream_id] += ((row.first_seq, row.last_seq),)
+    return found
 
 
 def _present(connection: Connection, stream_id: int, seqs: Sequence[int]) -> set[int]:
@@ -238,96 +138,150 @@ def _present(connection: Connection, stream_id: int, seqs: Sequence[int]) -> set
     return found.intersection(seqs)
 
 
-def _file_records(connection: Connection, sheet: _Sheet, now: datetime, words: Words) -> None:
-    observations = _observation_rows(connection, sheet, now, words)
-    happened = [event_row(stream_id, entry, now) for stream_id, entry in sheet.events]
-    gap_events = [
-        event_row(stream_id, entry, now) | {"kind": EventKind.GAP.value} for stream_id, _, entry in sheet.gaps
+def _file_statuses(connection: Connection, posts: Mapping[DeviceName, DevicePost], devices: Mapping[Any, int]) -> None:
+    """Most devices are just heard of: one statement for all that say the same."""
+    table = schema.devices
+    alike: dict[tuple[tuple[str, Any], ...], list[int]] = defaultdict(list)
+    for name, post in posts.items():
+        if post.status:
+            alike[tuple(sorted(post.status.items()))].append(devices[name])
+    for status, ids in alike.items():
+        connection.execute(update(table).where(table.c.id.in_(sorted(ids))).values(**dict(status)))
+
+
+def _file_reported(
+    connection: Connection, posts: Mapping[DeviceName, DevicePost], devices: Mapping[Any, int], now: datetime
+) -> None:
+    rows = [
+        {
+            "device_id": devices[name],
+            "revision": post.reported.revision,
+            "payload": storable(post.reported.model_dump_json(by_alias=True)),
+            "received_at": now,
+        }
+        for name, post in posts.items()
+        if post.reported is not None
     ]
-    statements.add_rows(connection, schema.observations, observations)
+    statements.replace_rows(connection, schema.reported, rows)
+
+
+def _file_streams(connection: Connection, streams: Iterable[_Stream], now: datetime) -> None:
+    """The streams' counters and the runs above their watermarks."""
+    table, streams = schema.streams, list(streams)
+    changed = [_stream_row(one, now) for one in streams]
+    if changed:
+        values: Row = {name: bindparam(name) for name in changed[0] if name != "stream"}
+        connection.execute(update(table).where(table.c.id == bindparam("stream")).values(**values), changed)
+    admitted = [(one.row, one.admission) for one in streams if one.admission is not None]
+    spans = schema.spans
+    connection.execute(delete(spans).where(spans.c.stream_id.in_([row.id for row, _ in admitted])))
+    above = [
+        {"stream_id": row.id, "first_seq": first, "last_seq": last}
+        for row, admission in admitted
+        for first, last in admission.covered
+        if first > admission.watermark
+    ]
+    if above:
+        connection.execute(insert(spans), above)
+    reason = "numbers too scattered: sent again later"
+    left_out = [Reject("", reason, row.epoch.encode()) for row, one in admitted for _ in range(one.left_out)]
+    file_rejects(connection, left_out, now)
+
+
+def _stream_row(one: _Stream, now: datetime) -> Row:
+    row, admission = one.row, one.admission
+    return {
+        "stream": row.id,
+        "last_seen": now,
+        "announced_seq": max(row.announced_seq, one.post.announced_seq),
+        "watermark": one.watermark,
+        "max_seq": row.max_seq if admission is None or not admission.covered else admission.covered[-1][1],
+        "received": row.received + (len(admission.fresh) if admission else 0),
+        "repeated": row.repeated + (admission.repeated if admission else 0),
+    }
+
+
+def _file_records(
+    connection: Connection, streams: Sequence[_Stream], now: datetime, words: Words, *, careful: bool
+) -> None:
+    observations = _observation_rows(connection, streams, now, words)
+    events = [(one.row.id, entry) for one in streams for entry in _once(one.post.events, one.admission)]
+    gaps = [(one.row.id, span, entry) for one in streams for span, entry in _told(one)]
+    gap_events = [event_row(stream_id, entry, now) | {"kind": EventKind.GAP.value} for stream_id, _, entry in gaps]
+    (statements.add_rows if careful else statements.append_rows)(connection, schema.observations, observations)
+    happened = [event_row(stream_id, entry, now) for stream_id, entry in events]
     statements.add_rows(connection, schema.events, happened + gap_events)
-    statements.add_rows(connection, schema.gaps, [_gap_row(*told) for told in sheet.gaps])
-    _count_hours(connection, sheet, now)
-    _move_plots(connection, observations)
+    statements.add_rows(connection, schema.gaps, [_gap_row(*told) for told in gaps])
+    taken = [(row["stream_id"], row["taken_at"]) for row in observations]
+    taken += [(stream_id, taken_at(entry.record.clock, now)) for stream_id, entry in events]
+    _count_hours(connection, taken)
+    move_plots(connection, observations)
+    _repair_clocks(connection, streams, now)
 
 
-def _observation_rows(connection: Connection, sheet: _Sheet, now: datetime, words: Words) -> list[Row]:
-    found = [(device_id, entry.record) for device_id, _, entry in sheet.observations]
-    cameras = words.cameras(connection, {(device_id, record.camera) for device_id, record in found})
-    seen = {(device_id, record.camera, record.plot) for device_id, record in found}
+def _observation_rows(connection: Connection, streams: Sequence[_Stream], now: datetime, words: Words) -> list[Row]:
+    fresh = [
+        (one, entry, kinds_of(entry.record.traits))
+        for one in streams
+        for entry in _once(one.post.observations, one.admission)
+    ]
+    seen = {(one.device_id, entry.record.camera, entry.record.plot) for one, entry, _ in fresh}
+    cameras = words.cameras(connection, {place[:2] for place in seen})
     plots = words.plots(connection, {(cameras[place[:2]], place[2]) for place in seen})
+    made_with = {digest for _, entry, _ in fresh for digest in (entry.record.model, entry.record.calibration)}
     numbers = Numbers(
         plots={place: plots[cameras[place[:2]], place[2]] for place in seen},
-        trait_sets=words.trait_sets(connection, {tuple(map(kind_of, record.traits)) for _, record in found}),
-        digests=words.digests(
-            connection, {digest for _, record in found for digest in (record.model, record.calibration) if digest}
-        ),
+        trait_sets=words.trait_sets(connection, {kinds for _, _, kinds in fresh}),
+        digests=words.digests(connection, {digest for digest in made_with if digest}),
     )
-    return [
-        observation_row(device_id, stream_id, entry, now, numbers) for device_id, stream_id, entry in sheet.observations
-    ]
+    return [observation_row(one.device_id, one.row.id, entry, kinds, now, numbers) for one, entry, kinds in fresh]
 
 
-def _once(entries: Iterable[E], admission: Admission) -> list[E]:
+def _once(entries: Iterable[E], admission: Admission | None) -> list[E]:
     """The entries that are new; of a number that came twice, the first."""
     first: dict[int, E] = {}
     for entry in entries:
-        if entry.seq in admission.fresh:
+        if admission is not None and entry.seq in admission.fresh:
             first.setdefault(entry.seq, entry)
     return list(first.values())
 
 
+def _told(one: _Stream) -> list[tuple[Span, EventEntry]]:
+    """The dropped ranges that are taken down."""
+    return [] if one.admission is None else [told for told in one.post.gaps if told[0] in one.admission.gaps]
+
+
 def _gap_row(stream_id: int, span: Span, entry: EventEntry) -> Row:
-    at, reason = entry.record.clock.at, entry.record.message
+    at, reason = entry.record.clock.at, storable(entry.record.message)
     return {"stream_id": stream_id, "first_seq": span[0], "last_seq": span[1], "at": at, "reason": reason}
 
 
-def _replace_spans(connection: Connection, stream_id: int, admission: Admission) -> None:
-    table = schema.spans
-    connection.execute(delete(table).where(table.c.stream_id == stream_id))
-    above = [span for span in admission.covered if span[0] > admission.watermark]
-    rows = [{"stream_id": stream_id, "first_seq": first, "last_seq": last} for first, last in above]
-    _write(connection, insert(table), rows)
-
-
-def _count_hours(connection: Connection, sheet: _Sheet, now: datetime) -> None:
+def _count_hours(connection: Connection, taken: Iterable[tuple[int, datetime]]) -> None:
     """A record counts in the hour in which it was taken."""
-    records: list[tuple[int, Clock]] = [(stream_id, entry.record.clock) for _, stream_id, entry in sheet.observations]
-    records += [(stream_id, entry.record.clock) for stream_id, entry in sheet.events]
-    counted = Counter((stream_id, hour_of(taken_at(clock, now))) for stream_id, clock in records)
+    counted = Counter((stream_id, hour_of(at)) for stream_id, at in taken)
     rows = [
-        {"stream_id": stream_id, "hour": hour, "received": count}
+        {"stream_id": stream_id, "hour": hour, "received": count, "rolled": 0}
         for (stream_id, hour), count in sorted(counted.items())
     ]
-    statement = statements.insert(connection, schema.hours)
-    total = schema.hours.c.received + statement.excluded.received
-    _write(
-        connection,
-        statement.on_conflict_do_update(index_elements=["stream_id", "hour"], set_={"received": total}),
-        rows,
-    )
-
-
-def _move_plots(connection: Connection, observations: Sequence[Row]) -> None:
-    """Point each plot to its newest observation: newest by number, because clocks lie."""
-    newest: dict[int, Row] = {}
-    for row in observations:
-        known = newest.setdefault(row["plot_id"], row)
-        if (row["stream_id"], row["seq"]) > (known["stream_id"], known["seq"]):
-            newest[row["plot_id"]] = row
-    table = schema.plots
-    stream, seq = bindparam("new_stream", type_=Integer), bindparam("new_seq", type_=BigInteger)
-    later = or_(
-        table.c.stream_id.is_(None), stream > table.c.stream_id, and_(stream == table.c.stream_id, seq > table.c.seq)
-    )
-    statement = update(table).where(table.c.id == bindparam("plot"), later)
-    rows = [
-        {"plot": plot, "new_stream": row["stream_id"], "new_seq": row["seq"], "at": row["taken_at"]}
-        for plot, row in sorted(newest.items())
-    ]
-    _write(connection, statement.values(stream_id=stream, seq=seq, taken_at=bindparam("at")), rows)
-
-
-def _write(connection: Connection, statement: Any, rows: Sequence[Row]) -> None:
     if rows:
-        connection.execute(statement, list(rows))
+        statement = statements.insert(connection, schema.hours)
+        total = {"received": schema.hours.c.received + statement.excluded.received}
+        connection.execute(statement.on_conflict_do_update(index_elements=["stream_id", "hour"], set_=total), rows)
+
+
+def _repair_clocks(connection: Connection, streams: Sequence[_Stream], now: datetime) -> None:
+    """Few streams ever hold a record whose clock was not set; only those are looked at."""
+    clocks = [(one.row.id, entry.record.clock) for one in streams for entry in one.post.observations]
+    doubted = {stream_id for stream_id, clock in clocks if not clock.clock_ok}
+    before = {one.row.id for one in streams if one.row.unset}
+    known = anchors(clocks, now)
+    if not doubted | (before & {stream_id for stream_id, _ in known}):
+        return
+    known = latest_anchors(connection, sorted(doubted)) | known
+    looked_at = sorted((doubted | before) & {stream_id for stream_id, _ in known})
+    left = repair(connection, looked_at, known, now) if looked_at else set()
+    unset = (before | doubted) - (set(looked_at) - left)
+    table = schema.streams
+    for value, ids in ((True, unset - before), (False, before - unset)):
+        if ids:
+            connection.execute(update(table).where(table.c.id.in_(sorted(ids))).values(unset=value))

@@ -4,18 +4,19 @@ A page of cameras costs a handful of queries, whatever the number of observation
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, select, tuple_
+from sqlalchemy import Connection, and_, case, func, literal_column, select, tuple_
 
 from edge.contract.traits import FRUIT_COUNT, LEAF_COUNT, PLANT_COUNT, PROJECTED_LEAF_AREA
 from fleet import schema
 from fleet.observed import Document
 from fleet.rows import hour_of
-from fleet.values import VALUE, trait_values
+from fleet.statements import is_one_of
+from fleet.values import at_position
 
 HEADLINES = (PLANT_COUNT.name, LEAF_COUNT.name, FRUIT_COUNT.name, PROJECTED_LEAF_AREA.name)
 """The traits that are shown of a camera: what it counts, and the area."""
@@ -79,23 +80,26 @@ def overview(
     rows = _cameras(connection, site, after, min(max(limit, 1), MAX_CAMERAS) + 1)
     page = rows[: min(limit, MAX_CAMERAS)]
     camera_ids, device_ids = [row.id for row in page], sorted({row.device_id for row in page})
-    current, before = _newest(connection, camera_ids), _yesterday(connection, camera_ids, hour_of(now - _DAY))
-    accounts = _accounts(connection, device_ids, now - _DAY)
     plots = _plots(connection, camera_ids)
-    states = tuple(
-        CameraState(
-            row.site, row.device, row.name, row.crop, row.online, row.last_seen, plots.get(row.id, (0, None))[1],
-            plots.get(row.id, (0, None))[0],
-            tuple(
-                Headline(trait, unit, value, before.get((row.id, trait, unit)))
-                for (trait, unit), value in sorted(current[row.id].items(), key=lambda one: HEADLINES.index(one[0][0]))
-            ),
-            *accounts.get(row.device_id, (0, 0, 0)),
-        )
-        for row in page
-    )  # fmt: skip
+    current, before = _newest(connection, camera_ids), _yesterday(connection, plots, hour_of(now - _DAY))
+    accounts = _accounts(connection, device_ids, now - _DAY)
+    states = tuple(_state(row, plots[row.id], current[row.id], before, accounts[row.device_id]) for row in page)
     devices, online = _totals(connection, site)
     return Overview(states, len(rows) > len(page), devices, online, _events(connection, site))
+
+
+def _state(
+    row: Any, plots: Sequence[Any], current: Mapping[tuple[str, str | None], float],
+    before: Mapping[tuple[int, str, str | None], float], account: tuple[int, int, int],
+) -> CameraState:  # fmt: skip
+    headlines = tuple(
+        Headline(trait, unit, value, before.get((row.id, trait, unit)))
+        for (trait, unit), value in sorted(current.items(), key=lambda one: HEADLINES.index(one[0][0]))
+    )
+    taken_at = max((plot.taken_at for plot in plots if plot.taken_at is not None), default=None)
+    return CameraState(
+        row.site, row.device, row.name, row.crop, row.online, row.last_seen, taken_at, len(plots), headlines, *account
+    )
 
 
 def _cameras(connection: Connection, site: str | None, after: CameraName | None, limit: int) -> Sequence[Any]:
@@ -110,45 +114,55 @@ def _cameras(connection: Connection, site: str | None, after: CameraName | None,
     return connection.execute(query.order_by(*name).limit(limit)).all()
 
 
-def _plots(connection: Connection, camera_ids: Sequence[int]) -> dict[int, tuple[int, datetime]]:
+def _plots(connection: Connection, camera_ids: Sequence[int]) -> dict[int, list[Any]]:
     plots = schema.plots.c
-    query = select(plots.camera_id, func.count(), func.max(plots.taken_at, type_=schema.Moment()))
-    rows = connection.execute(query.where(plots.camera_id.in_(camera_ids)).group_by(plots.camera_id))
-    return {row[0]: (row[1], row[2]) for row in rows}
-
-
-def _newest(connection: Connection, camera_ids: Sequence[int]) -> dict[int, dict[tuple[str, str | None], float]]:
-    table, plots, kinds = schema.observations, schema.plots, schema.kinds
-    newest = and_(table.c.stream_id == plots.c.stream_id, table.c.seq == plots.c.seq)
-    query = (
-        trait_values(plots.c.camera_id, kinds.c.trait, kinds.c.unit, func.sum(VALUE).label("total"))
-        .join(plots, and_(newest, table.c.taken_at == plots.c.taken_at))
-        .where(plots.c.camera_id.in_(camera_ids), kinds.c.trait.in_(HEADLINES))
-        .group_by(plots.c.camera_id, kinds.c.trait, kinds.c.unit)
-    )
-    found: dict[int, dict[tuple[str, str | None], float]] = defaultdict(dict)
+    query = select(plots.id, plots.camera_id, plots.taken_at).where(plots.camera_id.in_(camera_ids))
+    found: dict[int, list[Any]] = defaultdict(list)
     for row in connection.execute(query):
-        found[row.camera_id][row.trait, row.unit] = row.total
+        found[row.camera_id].append(row)
     return found
 
 
+def _newest(connection: Connection, camera_ids: Sequence[int]) -> dict[int, dict[tuple[str, str | None], float]]:
+    """Summed by camera and trait set in the database, place by place; what stands at a place is looked up here."""
+    table, plots, places = schema.observations.c, schema.plots.c, _places(connection)
+    positions = sorted({position for _, position in places})
+    newest = and_(table.stream_id == plots.stream_id, table.seq == plots.seq, table.taken_at == plots.taken_at)
+    sums = [func.sum(at_position(table.readings, literal_column(str(position)))) for position in positions]
+    query = select(plots.camera_id, table.trait_set_id, *sums).join_from(schema.plots, schema.observations, newest)
+    query = query.where(plots.camera_id.in_(camera_ids)).group_by(plots.camera_id, table.trait_set_id)
+    found: dict[int, dict[tuple[str, str | None], float]] = defaultdict(dict)
+    for camera_id, trait_set_id, *totals in connection.execute(query):
+        for position, total in zip(positions, totals, strict=True):
+            kind = places.get((trait_set_id, position))
+            if kind is not None:
+                found[camera_id][kind] = found[camera_id].get(kind, 0.0) + total
+    return found
+
+
+def _places(connection: Connection) -> dict[tuple[int, int], tuple[str, str | None]]:
+    """Trait and unit at those places of trait sets that hold what is shown."""
+    members, kinds = schema.trait_set_members.c, schema.kinds.c
+    query = select(members.trait_set_id, members.position, kinds.trait, kinds.unit)
+    query = query.join_from(schema.trait_set_members, schema.kinds).where(kinds.trait.in_(HEADLINES))
+    return {(row.trait_set_id, row.position): (row.trait, row.unit) for row in connection.execute(query)}
+
+
 def _yesterday(
-    connection: Connection, camera_ids: Sequence[int], hour: datetime
+    connection: Connection, plots: Mapping[int, Sequence[Any]], hour: datetime
 ) -> dict[tuple[int, str, str | None], float]:
-    table, plots, kinds = schema.hourly, schema.plots, schema.kinds
-    mean = func.sum(table.c.count * table.c.mean) / func.sum(table.c.count)
-    chosen = select(kinds.c.id).where(kinds.c.trait.in_(HEADLINES))
-    of_plots = (
-        select(plots.c.camera_id, table.c.kind_id, mean.label("mean"))
-        .join_from(table, plots)
-        .where(plots.c.camera_id.in_(camera_ids), table.c.kind_id.in_(chosen), table.c.start == hour)
-        .group_by(plots.c.camera_id, table.c.plot_id, table.c.kind_id)
-        .subquery()
+    """By numbers and not by a join: so the database goes straight to these few rows of many."""
+    table = schema.hourly.c
+    kinds = {row.id: row for row in connection.execute(select(schema.kinds).where(schema.kinds.c.trait.in_(HEADLINES)))}
+    cameras = {plot.id: camera_id for camera_id, rows in plots.items() for plot in rows}
+    mean = (func.sum(table.count * table.mean) / func.sum(table.count)).label("mean")
+    query = select(table.plot_id, table.kind_id, mean).where(
+        is_one_of(connection, table.plot_id, cameras), is_one_of(connection, table.kind_id, kinds), table.start == hour
     )
-    query = select(of_plots.c.camera_id, kinds.c.trait, kinds.c.unit, func.sum(of_plots.c.mean))
-    query = query.join_from(of_plots, kinds, kinds.c.id == of_plots.c.kind_id)
-    rows = connection.execute(query.group_by(of_plots.c.camera_id, kinds.c.trait, kinds.c.unit))
-    return {(row[0], row[1], row[2]): row[3] for row in rows}
+    found: dict[tuple[int, str, str | None], float] = defaultdict(float)
+    for plot_id, kind_id, value in connection.execute(query.group_by(table.plot_id, table.kind_id)):
+        found[cameras[plot_id], kinds[kind_id].trait, kinds[kind_id].unit] += value
+    return found
 
 
 def _accounts(connection: Connection, device_ids: Sequence[int], since: datetime) -> dict[int, tuple[int, int, int]]:

@@ -6,14 +6,14 @@ still) lies in ``observations_other``. Where the database has TimescaleDB, it do
 
 from datetime import datetime, timedelta, timezone
 
-from sqlalchemy import Connection, delete, text
+from sqlalchemy import Connection, delete, select, text, tuple_
 
 from fleet import schema
 
 PART = timedelta(days=7)
 _AHEAD = 4
 _BORN = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_SQLITE_AT_ONCE = 5_000
+_AT_ONCE = 5_000
 
 
 def divide(connection: Connection) -> None:
@@ -60,10 +60,9 @@ def let_go(connection: Connection, before: datetime) -> int:
                 connection.execute(text(f"DROP TABLE {name}"))
                 gone += 1
     table = schema.observations
-    some = table.select().with_only_columns(table.c.stream_id, table.c.seq, table.c.taken_at)
-    some = some.where(table.c.taken_at < before).limit(_SQLITE_AT_ONCE).subquery()
-    same = (table.c.stream_id == some.c.stream_id) & (table.c.seq == some.c.seq) & (table.c.taken_at == some.c.taken_at)
-    return gone + connection.execute(delete(table).where(some.select().where(same).exists())).rowcount
+    key = (table.c.stream_id, table.c.seq, table.c.taken_at)
+    some = select(*key).where(table.c.taken_at < before).limit(_AT_ONCE)
+    return gone + connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount
 
 
 def parts(connection: Connection) -> list[tuple[str, datetime]]:
@@ -77,7 +76,8 @@ def parts(connection: Connection) -> list[tuple[str, datetime]]:
 
 def has_timescale(connection: Connection) -> bool:
     """Whether the extension is there, made by whoever owns the database."""
-    return connection.execute(text("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'")).scalar_one() > 0
+    query = text("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')")
+    return bool(connection.execute(query).scalar_one())
 
 
 def _begin_of(name: str) -> datetime:

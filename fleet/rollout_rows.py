@@ -12,8 +12,8 @@ from edge.contract.control import Failure, ModelRef, Reported
 from fleet import schema, statements
 from fleet.assignment import Place, Traits
 from fleet.plan import Plan
+from fleet.post import Row
 from fleet.rollout import GOING_ON, Arm, Facts, Order, Participant, Rollout, Standing, State
-from fleet.rows import Row
 
 _ARMS = TypeAdapter(tuple[Arm, ...])
 

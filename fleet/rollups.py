@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, select, update
 
-from fleet import schema
+from fleet import schema, statements
+from fleet.retention import kept_since
 from fleet.rows import hour_of
 from fleet.values import VALUE, trait_values
 
@@ -39,8 +40,12 @@ def roll_up(connection: Connection, now: datetime, limit: int = 500) -> int:
     by_hour: dict[datetime, set[int]] = defaultdict(set)
     for row in due:
         by_hour[row.hour].add(row.device_id)
+    kept = kept_since(connection)
     for hour, device_ids in by_hour.items():
-        _roll_hour(connection, hour, device_ids)
+        if kept is not None and hour < kept:
+            _add_to_hour(connection, hour, device_ids)
+        else:
+            _roll_hour(connection, hour, device_ids)
     for day, device_ids in _by_day(by_hour).items():
         _roll_day(connection, day, device_ids)
     _mark(connection, due)
@@ -63,20 +68,37 @@ def _by_day(by_hour: Mapping[datetime, set[int]]) -> dict[datetime, set[int]]:
 
 
 def _roll_hour(connection: Connection, hour: datetime, device_ids: Iterable[int]) -> None:
-    table, plots = schema.observations, _plots_of(device_ids)
+    plots = _plots_of(device_ids)
+    _replace(connection, schema.hourly, hour, plots, _of_hour(hour, plots))
+
+
+def _add_to_hour(connection: Connection, hour: datetime, device_ids: Iterable[int]) -> None:
+    """The hour's readings have been let go of: what came late is added to what they came to, and goes too."""
+    plots, table, readings = _plots_of(device_ids), schema.hourly, schema.observations
+    statement = statements.insert(connection, table).from_select([*_KEY, *_FIGURES], _of_hour(hour, plots))
+    old, new = table.c, statement.excluded
+    count = old.count + new.count
+    off = new.mean - old.mean
+    merged = {
+        "count": count,
+        "mean": old.mean + off * new.count / count,
+        "m2": old.m2 + new.m2 + off * off * old.count * new.count / count,
+        "low": case((new.low < old.low, new.low), else_=old.low),
+        "high": case((new.high > old.high, new.high), else_=old.high),
+    }
+    connection.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=merged))
+    in_hour = and_(readings.c.taken_at >= hour, readings.c.taken_at < hour + _HOUR)
+    connection.execute(delete(readings).where(readings.c.plot_id.in_(plots), in_hour))
+
+
+def _of_hour(hour: datetime, plots: Any) -> Any:
+    table, kind = schema.observations, schema.kinds.c.id
     model = func.coalesce(table.c.model_id, 0)
-    query = trait_values(
-        table.c.plot_id,
-        schema.kinds.c.id,
-        bindparam("hour", hour, type_=schema.Moment()),
-        model,
-        func.count(),
-        func.avg(VALUE),
-        func.var_pop(VALUE) * func.count(),
-        func.min(VALUE),
-        func.max(VALUE),
-    ).where(table.c.plot_id.in_(plots), table.c.taken_at >= hour, table.c.taken_at < hour + _HOUR)
-    _replace(connection, schema.hourly, hour, plots, query.group_by(table.c.plot_id, schema.kinds.c.id, model))
+    start = bindparam("hour", hour, type_=schema.Moment())
+    figures = (func.count(), func.avg(VALUE), func.var_pop(VALUE) * func.count(), func.min(VALUE), func.max(VALUE))
+    query = trait_values(table.c.plot_id, kind, start, model, *figures)
+    query = query.where(table.c.plot_id.in_(plots), table.c.taken_at >= hour, table.c.taken_at < hour + _HOUR)
+    return query.group_by(table.c.plot_id, kind, model)
 
 
 def _roll_day(connection: Connection, day: datetime, device_ids: Iterable[int]) -> None:

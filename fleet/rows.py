@@ -4,14 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from edge.contract.records import Clock, EventEntry, ObservationEntry, QualityFlag, TraitValue
-from fleet.words import Key, Kind, kind_of
-
-Row = dict[str, Any]
+from fleet.post import Row, storable
+from fleet.words import Key, Kind
 
 AHEAD = timedelta(hours=1)
 """How far a device's clock may be ahead of ours and still be believed."""
@@ -33,7 +31,9 @@ class Numbers:
         return None if digest is None else self.digests[digest,]
 
 
-def observation_row(device_id: int, stream_id: int, entry: ObservationEntry, now: datetime, numbers: Numbers) -> Row:
+def observation_row(
+    device_id: int, stream_id: int, entry: ObservationEntry, kinds: tuple[Kind, ...], now: datetime, numbers: Numbers
+) -> Row:
     """One row of ``observations``."""
     record, clock = entry.record, entry.record.clock
     return {
@@ -43,19 +43,20 @@ def observation_row(device_id: int, stream_id: int, entry: ObservationEntry, now
         "plot_id": numbers.plots[device_id, record.camera, record.plot],
         "captured_at": clock.at,
         "clock_ok": clock.clock_ok,
+        "repaired": False,
         "monotonic_s": clock.monotonic_s,
-        "boot_id": clock.boot_id,
+        "boot_id": storable(clock.boot_id),
         "received_at": now,
         "frame_id": record.frame_id,
         "outcome": record.outcome and record.outcome.value,
         "quality": _QUALITY.dump_json(record.quality).decode() if record.quality else None,
-        "trait_set_id": numbers.trait_sets[tuple(map(kind_of, record.traits))],
+        "trait_set_id": numbers.trait_sets[kinds],
         "readings": [value.value for value in record.traits],
         "deviations": _deviations(record.traits),
         "histograms": _histograms(record.traits),
         "model_id": numbers.digest(record.model),
         "calibration_id": numbers.digest(record.calibration),
-        "error": record.error,
+        "error": storable(record.error),
     }
 
 
@@ -70,10 +71,10 @@ def event_row(stream_id: int, entry: EventEntry, now: datetime) -> Row:
         "happened_at": clock.at,
         "clock_ok": clock.clock_ok,
         "monotonic_s": clock.monotonic_s,
-        "boot_id": clock.boot_id,
+        "boot_id": storable(clock.boot_id),
         "received_at": now,
-        "message": record.message,
-        "detail": _DETAIL.dump_json(record.detail).decode(),
+        "message": storable(record.message),
+        "detail": storable(_DETAIL.dump_json(record.detail).decode()),
     }
 
 

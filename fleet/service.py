@@ -23,19 +23,24 @@ from fleet.ca.enrolment import Terms
 from fleet.ca.folder import CaFolder
 from fleet.ca.upkeep import Upkeep
 from fleet.errors import ConfigError, PortTaken
-from fleet.ingest import MAX_PACKET_BYTES, Ingest
+from fleet.ingest import MAX_PACKET_BYTES, Ingest, Part
 from fleet.login import users
 from fleet.repository.folder import RepositoryFolder
 from fleet.rollouts import Rollouts
 from fleet.settings import FleetSettings, HttpSettings, MqttSettings, is_loopback
 from fleet.store import Store
 from fleet.updates import OnlineSignatures
+from fleet.upkeep import Upkeep as StoreUpkeep
 from fleet.web import create_app
 
 log = logging.getLogger(__name__)
 
 _SUBSCRIBES_WITHIN_S = 5.0
 _STOPS_WITHIN_S = 1.0
+_SIGN_OF_LIFE_S = 2.0
+
+GROUP = "ingest"
+"""The name of the shared subscription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,10 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         require_users(store, settings.http)
         store.forget_presence()
         authority = parts.enter_context(_authority(settings, store))
-        ingest = Ingest(store, settings.mqtt, mqtt_port)
+        upkeep = StoreUpkeep(store, settings.store)
+        parts.callback(upkeep.stop, _STOPS_WITHIN_S)
+        upkeep.start()
+        ingest = Ingest(store, settings.mqtt, mqtt_port, _part(settings))
         parts.callback(ingest.stop, _STOPS_WITHIN_S)
         ingest.start()
         if not ingest.wait_subscribed(_SUBSCRIBES_WITHIN_S):
@@ -92,6 +100,38 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         where = (settings.http.host, http_port, settings.mqtt.host, mqtt_port)
         ready(Addresses(*where, secure=settings.http.tls is not None))
         stopping.wait()
+
+
+def file_records(settings: FleetSettings, ready_file: Path | None) -> None:
+    """Be one of several processes that file records, until SIGTERM or SIGINT.
+
+    ``ready_file`` is touched every few seconds while the broker and the store can be used: what a probe looks at.
+
+    Raises:
+        FleetError: it cannot be started.
+    """
+    if not settings.ingest.shared:
+        raise ConfigError("ingest.shared is false: canopy-fleet serve files all records by itself; set it to true")
+    stopping = _on_signal()
+    member = f"{settings.mqtt.client_id}-{socket.gethostname()}-{os.getpid()}"[-64:]
+    with ExitStack() as parts:
+        store = Store(settings.database_url, upgrade=True)
+        parts.callback(store.close)
+        mqtt = settings.mqtt.model_copy(update={"client_id": member})
+        ingest = Ingest(store, mqtt, mqtt.port, Part(status=False, group=GROUP))
+        parts.callback(ingest.stop, _STOPS_WITHIN_S)
+        ingest.start()
+        if not ingest.wait_subscribed(_SUBSCRIBES_WITHIN_S):
+            log.warning("no broker answers at %s:%s yet; trying again", mqtt.host, mqtt.port)
+        while True:
+            if ready_file is not None and ingest.connected and ingest.writing:
+                ready_file.touch()
+            if stopping.wait(_SIGN_OF_LIFE_S):
+                return
+
+
+def _part(settings: FleetSettings) -> Part:
+    return Part(records=settings.ingest.in_service, group=GROUP if settings.ingest.shared else None)
 
 
 def write_ready_file(path: Path, addresses: Addresses) -> None:

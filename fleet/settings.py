@@ -117,6 +117,29 @@ class RolloutSettings(Settings):
     settle_s: Annotated[float, Field(ge=0, le=600)] = 5.0
 
 
+class IngestSettings(Settings):
+    """Who files the records of the devices.
+
+    ``shared``: several processes do (``canopy-fleet ingest`` beside ``serve``), each a part; it needs an MQTT 5 broker
+    and PostgreSQL. ``in_service``: whether ``serve`` is one of them.
+    """
+
+    shared: bool = False
+    in_service: bool = True
+
+    @model_validator(mode="after")
+    def _somebody(self) -> "IngestSettings":
+        if not self.shared and not self.in_service:
+            raise ValueError("in_service: false leaves the records to canopy-fleet ingest, which needs shared: true")
+        return self
+
+
+class StoreSettings(Settings):
+    """How long single readings are kept; the roll-ups of hours and days stay. ``None``: for ever."""
+
+    keep_readings_days: Annotated[int, Field(ge=2, le=36_500)] | None = None
+
+
 class UpdateSettings(Settings):
     """The update repository: a folder that ``canopy-fleet repo`` made, if this service is to serve it to devices.
 
@@ -147,6 +170,8 @@ class FleetSettings(Settings):
     mqtt: MqttSettings = MqttSettings()
     http: HttpSettings = HttpSettings()
     rollouts: RolloutSettings = RolloutSettings()
+    ingest: IngestSettings = IngestSettings()
+    store: StoreSettings = StoreSettings()
     updates: UpdateSettings = UpdateSettings()
     ca: CaSettings = CaSettings()
 
@@ -154,6 +179,14 @@ class FleetSettings(Settings):
     def ca_folder(self) -> Path:
         """Where the certificate authority is, or would be."""
         return self.ca.folder or self.state_dir / "ca"
+
+    @model_validator(mode="after")
+    def _shareable(self) -> "FleetSettings":
+        if self.ingest.shared and (self.mqtt.embedded or self.database_url.startswith("sqlite")):
+            raise ValueError(
+                "ingest.shared needs a broker with MQTT 5 (mqtt.embedded: false) and PostgreSQL (database: …)"
+            )
+        return self
 
     @property
     def database_url(self) -> str:

@@ -5,20 +5,22 @@ Foreign errors are mapped here: what may pass (busy, full, gone) is ``StoreUnava
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, update
+from sqlalchemy import Connection, Engine, create_engine, event, select, tuple_, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from fleet import migrations, schema
 from fleet.errors import ConfigError, StoreError, StoreUnavailable, StoreUnusable
 from fleet.intake import Letter, Reject
-from fleet.ledger import Watermark, file_letters, file_rejects
+from fleet.ledger import Watermark, file_letters
+from fleet.post import DeviceName
+from fleet.rejects import file_rejects
 from fleet.variance import Variance
 from fleet.words import Words
 
@@ -68,10 +70,13 @@ class Store:
             with _mapped(name), self._begin() as connection:
                 migrations.upgrade(connection)
 
-    def commit(self, letters: Sequence[Letter], rejects: Sequence[Reject] = ()) -> list[Watermark]:
+    def commit(
+        self, letters: Sequence[Letter], rejects: Sequence[Reject] = (), *, careful: bool = False
+    ) -> list[Watermark]:
         """Write everything in one transaction; returns what may be acknowledged now that it is on disk.
 
-        A letter that the database cannot hold becomes a reject; the others are written all the same.
+        A letter that the database cannot hold becomes a reject; the others are written all the same. ``careful`` is
+        for letters that were refused once: rows that are there already are passed over.
 
         Raises:
             StoreError: nothing is written.
@@ -79,21 +84,23 @@ class Store:
         now = datetime.now(timezone.utc)
         try:
             with _mapped(), self._begin() as connection:
-                watermarks = file_letters(connection, letters, now, self._words)
+                watermarks = file_letters(connection, letters, now, self._words, careful=careful)
                 file_rejects(connection, rejects, now)
         except BaseException as error:
             self._words.forget()
             if isinstance(error, _Unstorable):
-                return self._commit_one_by_one(letters, rejects, error)
+                return self._commit_one_by_one(letters, rejects, error, careful=careful)
             raise
         return watermarks
 
     def _commit_one_by_one(
-        self, letters: Sequence[Letter], rejects: Sequence[Reject], error: "_Unstorable"
+        self, letters: Sequence[Letter], rejects: Sequence[Reject], error: "_Unstorable", *, careful: bool
     ) -> list[Watermark]:
         if len(letters) > 1:
             self.commit([], rejects)
-            return [watermark for letter in letters for watermark in self.commit([letter])]
+            return [watermark for letter in letters for watermark in self.commit([letter], careful=True)]
+        if letters and not careful:
+            return self.commit(letters, rejects, careful=True)
         topics = [f"{letter.site}/{letter.device}" for letter in letters]
         unstorable = [Reject(topic, f"cannot be stored: {error}"[:250], b"") for topic in topics]
         return self.commit([], [*rejects, *unstorable]) if letters else []
@@ -103,10 +110,12 @@ class Store:
         with _mapped(), self._begin() as connection:
             connection.execute(update(schema.devices).values(online=False))
 
-    def watermarks(self) -> list[Watermark]:
-        """The watermark of each device's newest stream."""
+    def watermarks(self, names: Collection[DeviceName] | None = None) -> list[Watermark]:
+        """The watermark of each device's newest stream: of all, or of some by site and device."""
         table, devices = schema.streams, schema.devices
         query = select(devices.c.site, devices.c.device, table.c.epoch, table.c.watermark).join_from(table, devices)
+        if names is not None:
+            query = query.where(tuple_(devices.c.site, devices.c.device).in_(sorted(names)))
         with self.reading() as connection:
             rows = connection.execute(query.order_by(table.c.id)).all()
         newest = {(row.site, row.device): Watermark(row.site, row.device, row.epoch, row.watermark) for row in rows}

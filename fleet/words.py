@@ -5,13 +5,16 @@ What was looked up is remembered, and forgotten when a transaction fails: a numb
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
 from edge.contract.records import TraitValue
 from fleet import schema, statements
+from fleet.post import storable
 
 Key = tuple[Any, ...]
 Kind = tuple[str, str | None, str]
@@ -21,9 +24,9 @@ _AT_ONCE = 4_000
 _REMEMBERED = 1_000_000
 
 
-def kind_of(value: TraitValue) -> Kind:
-    """What a value is one of."""
-    return value.trait, value.unit and value.unit.value, value.method
+def kinds_of(traits: Iterable[TraitValue]) -> tuple[Kind, ...]:
+    """What the values of an observation are, in their order."""
+    return tuple([(one.trait, one.unit._value_ if one.unit is not None else None, one.method) for one in traits])
 
 
 class Words:
@@ -35,6 +38,16 @@ class Words:
     def forget(self) -> None:
         """Look everything up anew."""
         self._known.clear()
+
+    def devices(self, connection: Connection, wanted: Collection[tuple[str, str]], now: datetime) -> dict[Key, int]:
+        """By site and name."""
+        new = {"first_seen": now, "last_seen": now, "online": False}
+        return self._ids(connection, schema.devices, ("site", "device"), wanted, new)
+
+    def streams(self, connection: Connection, wanted: Collection[tuple[int, str]], now: datetime) -> dict[Key, int]:
+        """By device and epoch."""
+        new = {"first_seen": now, "last_seen": now}
+        return self._ids(connection, schema.streams, ("device_id", "epoch"), wanted, new)
 
     def cameras(self, connection: Connection, wanted: Collection[tuple[int, str]]) -> dict[Key, int]:
         """By device and name."""
@@ -70,14 +83,18 @@ class Words:
     def _kinds(self, connection: Connection, wanted: Collection[Kind]) -> dict[Kind, int]:
         prints = {kind: _fingerprint(kind) for kind in wanted}
         rows = [
-            {"trait": trait, "unit": unit, "method": method, "fingerprint": prints[trait, unit, method]}
+            {"trait": trait, "unit": unit, "method": storable(method), "fingerprint": prints[trait, unit, method]}
             for trait, unit, method in wanted
         ]
         statements.add_rows(connection, schema.kinds, sorted(rows, key=lambda row: str(row["fingerprint"])))
         ids = self._ids(connection, schema.kinds, ("fingerprint",), [(print_,) for print_ in prints.values()])
         return {kind: ids[print_,] for kind, print_ in prints.items()}
 
-    def _ids(self, connection: Connection, table: Any, names: Sequence[str], wanted: Collection[Key]) -> dict[Key, int]:
+    def _ids(
+        self, connection: Connection, table: Any, names: Sequence[str], wanted: Collection[Key],
+        others: Mapping[str, Any] = MappingProxyType({}),
+    ) -> dict[Key, int]:  # fmt: skip
+        """The numbers of rows by their names; who is not there yet is added, with the ``others`` among its columns."""
         known = self._known.setdefault(table.name, {})
         unknown = sorted({key for key in wanted if key not in known})
         if len(known) + len(unknown) > _REMEMBERED:
@@ -86,7 +103,7 @@ class Words:
         for begin in range(0, len(unknown), _AT_ONCE):
             some = unknown[begin : begin + _AT_ONCE]
             found = _find(connection, table, names, some)
-            new = [dict(zip(names, key, strict=True)) for key in some if key not in found]
+            new = [{**dict(zip(names, key, strict=True)), **others} for key in some if key not in found]
             if new:
                 statements.add_rows(connection, table, new)
                 found = _find(connection, table, names, some)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.sim.mosquitto import mosquitto
-from tests.sim.postgres import database_url, postgres
+from tests.sim.postgres import database_url, postgres, postgres_store, sqlite_store, store_url
 
-__all__ = ["database_url", "mosquitto", "postgres"]
+__all__ = ["database_url", "mosquitto", "postgres", "postgres_store", "sqlite_store", "store_url"]
 
 NOT_ON_A_DEVICE = {
     *("torch", "lightning", "onnxscript", "onnxslim", "pycocotools"),

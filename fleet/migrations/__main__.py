@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from alembic import command
 
@@ -30,9 +31,9 @@ def main() -> None:
         store = Store(f"sqlite:///{Path(folder) / 'fleet.sqlite'}")
         with store.writing() as connection:
             number = f"{len(known()) + 1:04}"
-            made = command.revision(configuration(connection), asked.message, autogenerate=True, rev_id=number)
+            made: Any = command.revision(configuration(connection), asked.message, autogenerate=True, rev_id=number)
         store.close()
-    path = Path(made.path)  # type: ignore[union-attr] - one was asked for
+    path = Path(made.path)
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "### " not in line))
     if ruff := shutil.which("ruff"):
         for step in (["check", "--quiet", "--fix"], ["format", "--quiet"]):

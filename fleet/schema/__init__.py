@@ -11,7 +11,7 @@ from fleet.schema.drift import drift_windows
 from fleet.schema.identity import certificates, enroll_tokens
 from fleet.schema.places import cameras, plots
 from fleet.schema.rollouts import aliases, desired, device_tags, models, reported, rollout_devices, rollouts
-from fleet.schema.rollups import daily, hourly
+from fleet.schema.rollups import daily, hourly, kept
 from fleet.schema.stream import devices, events, gaps, hours, observations, rejects, spans, streams
 from fleet.schema.words import digests, kinds, trait_set_members, trait_sets
 
@@ -35,6 +35,7 @@ __all__ = [
     "gaps",
     "hourly",
     "hours",
+    "kept",
     "kinds",
     "metadata",
     "models",

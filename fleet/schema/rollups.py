@@ -25,5 +25,11 @@ def _rollup(name: str) -> Table:
     )
 
 
+kept = Table(
+    "kept",  # one row, once readings have been let go of
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("since", Moment, nullable=False),  # from when on every reading is still there
+)
 hourly = _rollup("hourly")
 daily = _rollup("daily")

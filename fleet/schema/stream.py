@@ -53,6 +53,7 @@ streams = Table(
     Column("announced_seq", BigInteger, nullable=False, default=0),  # highest number that the device spoke of
     Column("received", BigInteger, nullable=False, default=0),
     Column("repeated", BigInteger, nullable=False, default=0),
+    Column("unset", Boolean, nullable=False, default=False),  # whether it holds records of a clock that was not set
     UniqueConstraint("device_id", "epoch"),
 )
 
@@ -83,6 +84,7 @@ observations = Table(
     Column("plot_id", Integer, ForeignKey("plots.id"), nullable=False),
     Column("captured_at", Moment, nullable=False),  # as the device's clock had it
     Column("clock_ok", Boolean, nullable=False),
+    Column("repaired", Boolean, nullable=False, default=False),  # whether ``taken_at`` was found out afterwards
     Column("monotonic_s", Double, nullable=False),
     Column("boot_id", String, nullable=False),
     Column("received_at", Moment, nullable=False),
@@ -116,7 +118,7 @@ events = Table(
     Column("message", String, nullable=False),
     Column("detail", JsonText, nullable=False),
     Index("events_by_time", "stream_id", "happened_at"),
-    Index("events_by_arrival", "received_at"),
+    Index("events_by_arrival", "received_at", "seq"),
 )
 
 hours = Table(

@@ -81,6 +81,11 @@ class Mosquitto:
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
     def log(self) -> str:
         log = self._folder / "mosquitto.log"
         return log.read_text(errors="replace")[-4000:] if log.exists() else ""

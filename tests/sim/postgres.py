@@ -47,15 +47,15 @@ def postgres_server(options: str = _FAST) -> Iterator[str]:
 
 
 @contextmanager
-def new_database(server: str) -> Iterator[str]:
-    """The URL of an empty database, which is gone after the block."""
+def new_database(server: str, like: str = "template1") -> Iterator[str]:
+    """The URL of an empty database, or of a copy of another one, which is gone after the block."""
     import psycopg  # a device's packages have neither
     from sqlalchemy.engine import make_url
 
     url, name = make_url(server), f"canopy_{uuid.uuid4().hex[:12]}"
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
     try:
         yield url.set(database=name).render_as_string(hide_password=False)
     finally:
@@ -83,6 +83,28 @@ def postgres() -> Iterator[str]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def postgres_store(postgres: str) -> Iterator[str]:
+    """The name of a database with the store's tables."""
+    with new_database(postgres) as url:
+        _make_store(url)
+        yield str(url.rpartition("/")[2])
+
+
+@pytest.fixture(scope="session")
+def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the store's tables."""
+    path = tmp_path_factory.mktemp("store") / "fleet.sqlite"
+    _make_store(f"sqlite:///{path}")
+    return path
+
+
+def _make_store(url: str) -> None:
+    from fleet.store import Store
+
+    Store(url).close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database, once in SQLite and once in PostgreSQL."""
@@ -90,4 +112,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path / 'fleet.sqlite'}"
         return
     with new_database(request.getfixturevalue("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with the store's tables and nothing in them, once in SQLite and once in PostgreSQL."""
+    if request.param == "sqlite":
+        copy = shutil.copy(request.getfixturevalue("sqlite_store"), tmp_path / "fleet.sqlite")
+        yield f"sqlite:///{copy}"
+        return
+    with new_database(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_store")) as url:
         yield url

@@ -3,7 +3,7 @@
 import math
 import random
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from statistics import fmean, pvariance
 
 import pytest
@@ -17,6 +17,7 @@ from fleet.crops import set_crop
 from fleet.errors import BadCursor, NotFound
 from fleet.overview import overview
 from fleet.readings import Cursor, Selection, every_reading, page_of_readings
+from fleet.retention import let_readings_go
 from fleet.rollups import roll_up
 from fleet.series import Place, series
 from fleet.store import Store
@@ -28,8 +29,8 @@ LEAVES = LEAF_COUNT.name
 
 
 @pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    opened = Store(database_url)
+def store(store_url: str) -> Iterator[Store]:
+    opened = Store(store_url)
     yield opened
     opened.close()
 
@@ -52,7 +53,7 @@ def file(store: Store, entries: list[ObservationEntry], device: str = "dev") -> 
 
 def rolled(store: Store, now: datetime = LATER) -> None:
     with store.writing() as connection:
-        while roll_up(connection, now, limit=7):
+        while roll_up(connection, now, limit=40):
             pass
 
 
@@ -219,3 +220,97 @@ def test_the_overview_shows_now_against_yesterday_and_what_is_missing(store: Sto
         (PROJECTED_LEAF_AREA.name, 3200, 2100),
     ]
     assert (shown.plots, shown.missing, found.events[0]["device"]) == (2, 3, "dev")
+
+
+def unset(seq: int, minute: int, value: float) -> ObservationEntry:
+    """Taken a minute after another by the monotonic clock, and by a wall clock that stands in 1970."""
+    entry = reading(seq, datetime.fromisoformat("1970-01-01T00:00:00+00:00"), value, ok=False)
+    return at_minute(entry, minute)
+
+
+def at_minute(entry: ObservationEntry, minute: int) -> ObservationEntry:
+    clocks = entry.record.clock.model_copy(update={"monotonic_s": 60.0 * minute})
+    return entry.model_copy(update={"record": entry.record.model_copy(update={"clock": clocks})})
+
+
+@pytest.mark.parametrize("unset_first", [True, False])
+@pytest.mark.parametrize("rolled_before", [True, False])
+def test_a_clock_that_is_set_later_puts_earlier_records_in_their_time_and_hours(
+    store: Store, unset_first: bool, rolled_before: bool
+) -> None:
+    early = [unset(seq, seq, seq) for seq in range(1, 11)]
+    late = [at_minute(reading(11, NOON, 11), 200)]
+    for entries in [early, late] if unset_first else [late, early]:
+        file(store, entries)
+        if rolled_before:
+            rolled(store, datetime.now(timezone.utc) + timedelta(hours=3))
+    rolled(store, datetime.now(timezone.utc) + timedelta(hours=3))
+    with store.reading() as connection:
+        rows, _ = page_of_readings(connection, Selection(trait=LEAVES))
+        hours = connection.execute(select(schema.hourly).order_by(schema.hourly.c.start)).all()
+        accounts = connection.execute(select(schema.hours.c.received).order_by(schema.hours.c.hour)).scalars().all()
+    expected = [NOON - timedelta(minutes=200 - minute) for minute in range(1, 11)]
+    assert [row["taken_at"] for row in rows] == [*expected, NOON]
+    assert [count for count in accounts if count] == [10, 1]
+    assert max(row.count for row in hours) == 10
+    assert sum(row.count for row in hours) == 2 * 11
+
+
+def test_letting_readings_go_keeps_what_they_came_to_also_for_those_that_come_later(store: Store) -> None:
+    rng = random.Random(4)
+    values = [rng.gauss(20, 4) for _ in range(60)]
+    entries = [reading(seq, NOON + timedelta(minutes=seq - 1), value) for seq, value in enumerate(values, 1)]
+    file(store, entries[:40])
+    rolled(store)
+    with store.writing() as connection:
+        while let_readings_go(connection, NOON + timedelta(days=1)):
+            pass
+        assert page_of_readings(connection, Selection())[0] == []
+    file(store, entries)
+    rolled(store)
+    with store.reading() as connection:
+        assert page_of_readings(connection, Selection())[0] == []
+        kind = select(schema.kinds.c.id).where(schema.kinds.c.trait == LEAVES).scalar_subquery()
+        for table in (schema.hourly, schema.daily):
+            row = connection.execute(select(table).where(table.c.kind_id == kind)).one()
+            assert (row.count, row.low, row.high) == (60, min(values), max(values))
+            assert math.isclose(row.mean, fmean(values))
+            assert math.isclose(row.m2 / row.count, pvariance(values), rel_tol=1e-9)
+
+
+def test_nothing_goes_that_is_not_rolled_up(store: Store) -> None:
+    file(store, [reading(1, NOON, 1)])
+    with store.writing() as connection:
+        assert let_readings_go(connection, NOON + timedelta(days=1)) == 0
+        assert len(page_of_readings(connection, Selection())[0]) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["'; DROP TABLE observations; --", "<script>alert(1)</script>", "a\0b", "%s %(x)s {}", "\\"]
+)
+def test_text_of_any_kind_is_kept_as_text(store: Store, text: str) -> None:
+    entry = reading(1, NOON, 5)
+    hostile = TraitValue(trait=LEAVES, value=5, unit=Unit.COUNT, method=text)
+    changes = {"traits": (hostile,), "error": text, "clock": clock(NOON).model_copy(update={"boot_id": text})}
+    file(store, [entry.model_copy(update={"record": entry.record.model_copy(update=changes)})])
+    told = event(2).items[0]
+    record = told.record.model_copy(update={"message": text, "detail": {text: text}})
+    store.commit([letter(event(2).model_copy(update={"items": (told.model_copy(update={"record": record}),)}))])
+    with store.reading() as connection:
+        (row,), _ = page_of_readings(connection, Selection())
+        (happened,) = connection.execute(select(schema.events)).all()
+    kept = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    assert (row["method"], row["value"]) == (kept, 5.0)
+    assert (happened.message, happened.detail) == (kept, {kept: kept})
+    assert store.watermarks()[0].seq == 2
+
+
+def test_any_range_of_time_and_any_number_of_points_is_bounded(store: Store) -> None:
+    file(store, [reading(seq, NOON + timedelta(seconds=seq), seq) for seq in range(1, 200)])
+    begin, end = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (1970, 9999))
+    for points in (-5, 0, 10**9):
+        found = drawn(store, begin, end, points)
+        assert sum(point.count for line in found.lines for point in line.points) == 199
+    assert drawn(store, end, begin, 100).lines == ()
+    with store.reading() as connection:
+        assert len(page_of_readings(connection, Selection(since=begin, until=end), limit=-1)[0]) == 1

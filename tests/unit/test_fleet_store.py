@@ -15,14 +15,15 @@ from edge.contract.messages import Info, State
 from fleet import schema, views
 from fleet.errors import ConfigError, StoreUnavailable, StoreUnusable
 from fleet.intake import Reject
-from fleet.ledger import MAX_REJECTS, Watermark
+from fleet.ledger import Watermark
+from fleet.rejects import MAX_REJECTS
 from fleet.store import Store
 from tests.sim.fleet_records import EPOCH, NOON, OTHER_EPOCH, batch, event, gap, health, letter
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(f"sqlite:///{tmp_path / 'fleet.sqlite'}")
+def store(store_url: str) -> Iterator[Store]:
+    opened = Store(store_url)
     yield opened
     opened.close()
 
@@ -130,7 +131,8 @@ def test_a_letter_that_the_database_cannot_hold_is_a_reject_and_the_others_are_s
         assert "cannot be stored" in views.list_rejects(connection)[0]["reason"]
 
 
-def test_nothing_of_a_batch_is_kept_when_the_commit_fails(store: Store, tmp_path: Path) -> None:
+def test_nothing_of_a_batch_is_kept_when_the_commit_fails(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'fleet.sqlite'}")
     store.commit([letter(batch([1]))])
     with sqlite3.connect(tmp_path / "fleet.sqlite", isolation_level=None) as other:
         other.execute("create trigger full before insert on hours begin select raise(abort, 'refused'); end")
@@ -139,9 +141,11 @@ def test_nothing_of_a_batch_is_kept_when_the_commit_fails(store: Store, tmp_path
     other.close()
     assert stored(store) == [1]
     assert store.commit([letter(batch([2]))])[0].seq == 2
+    store.close()
 
 
-def test_a_full_disk_is_unavailable_and_loses_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_full_disk_is_unavailable_and_loses_nothing(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'fleet.sqlite'}")
     store.commit([letter(batch([1]))])
     with store.reading() as connection:
         pages = connection.exec_driver_sql("pragma page_count").scalar_one()
@@ -150,6 +154,7 @@ def test_a_full_disk_is_unavailable_and_loses_nothing(store: Store, tmp_path: Pa
         store.commit([letter(batch(range(2, 900)))])
     limit_pages(store, 1_000_000)
     assert store.commit([letter(batch(range(2, 900)))])[0].seq == 899
+    store.close()
 
 
 def limit_pages(store: Store, pages: int) -> None:

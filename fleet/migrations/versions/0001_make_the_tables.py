@@ -84,6 +84,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
+        "kept",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("since", schema.Moment(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "kinds",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("trait", sa.String(length=64), nullable=False),
@@ -243,6 +249,7 @@ def upgrade() -> None:
         sa.Column("announced_seq", sa.BigInteger(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("repeated", sa.BigInteger(), nullable=False),
+        sa.Column("unset", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("device_id", "epoch"),
@@ -296,7 +303,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("stream_id", "seq"),
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.create_index("events_by_arrival", ["received_at"], unique=False)
+        batch_op.create_index("events_by_arrival", ["received_at", "seq"], unique=False)
         batch_op.create_index("events_by_time", ["stream_id", "happened_at"], unique=False)
 
     op.create_table(
@@ -390,6 +397,7 @@ def upgrade() -> None:
         sa.Column("plot_id", sa.Integer(), nullable=False),
         sa.Column("captured_at", schema.Moment(), nullable=False),
         sa.Column("clock_ok", sa.Boolean(), nullable=False),
+        sa.Column("repaired", sa.Boolean(), nullable=False),
         sa.Column("monotonic_s", sa.Double(), nullable=False),
         sa.Column("boot_id", sa.String(), nullable=False),
         sa.Column("received_at", schema.Moment(), nullable=False),
@@ -472,6 +480,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_kinds_trait"))
 
     op.drop_table("kinds")
+    op.drop_table("kept")
     op.drop_table("enroll_tokens")
     op.drop_table("digests")
     op.drop_table("devices")
