@@ -2,9 +2,9 @@
 
     python -m benchmarks.drift_faults [--package packages/rosette] [--cameras 6] [--output drift_faults.json]
 
-Each camera is a rendered tray that grows for three weeks under lamps, sun and clouds that last, looked at every hour by day
-with the package's own network. On the last day it meets each fault at each strength, in the same pictures. PSI
-(above 0.2, ten bins) and KS (p below 0.05 for any statistic) compare each day with the days before it.
+Each camera is a rendered tray that grows for three weeks under lamps, sun and clouds that last, looked at every hour by
+day with the package's own network. On the last day it meets each fault at each strength, in the same pictures. PSI
+(above 0.2, ten bins) and KS (p below 0.05) compare the last day with the days before it, any statistic counting.
 """
 
 import argparse
@@ -98,10 +98,16 @@ def watch(package: ModelPackage, seed: int) -> Iterator[dict[str, Any]]:
         for shot in last:
             look(tried, shot, change(shot.pixels, shot.plants, strength, seed))
         yield {
-            "camera": seed, "fault": name, "strength": strength, "days_alarmed_before": len(before),
-            "noticed_after": tried.captures_to_alarm(len(last)), "alarms": tried.alarms, "scores": tried.scores, "changes": tried.changes,
+            "camera": seed,
+            "fault": name,
+            "strength": strength,
+            "days_alarmed_before": len(before),
+            "noticed_after": tried.captures_to_alarm(len(last)),
+            "alarms": tried.alarms,
+            "scores": tried.scores,
+            "changes": tried.changes,
             **tried.others(len(last)),
-        }  # fmt: skip
+        }
 
 
 def _cases() -> Iterator[tuple[str, float, Any]]:
@@ -125,9 +131,9 @@ class _Memoryless(DriftWatch):
         if self.alarms:
             self.alarmed_on.add(len(self.alarming) // len(HOURS))
 
-    def take(self, clock: Clock, light: str, values: dict[str, float], *rest: Any, **named: Any) -> None:
+    def take(self, clock: Clock, model: str, light: str, values: dict[str, float], *rest: Any, **named: Any) -> None:
         self.seen.append(dict(values))
-        super().take(clock, light, values, *rest, **named)
+        super().take(clock, model, light, values, *rest, **named)
 
     @property
     def alarms(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from fleet.store import Store
 
 log = logging.getLogger(__name__)
 
-SUBSCRIBED = (topics.OBS, topics.EVENT, topics.STATE, topics.INFO, topics.HEALTH, topics.REPORTED)
+SUBSCRIBED = (topics.OBS, topics.DRIFT, topics.EVENT, topics.STATE, topics.INFO, topics.HEALTH, topics.REPORTED)
 
 MAX_PACKET_BYTES = 2 * 2**20
 """Larger packets stay with the broker: twice what the largest channel allows, so that a little too much is seen."""

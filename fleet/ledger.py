@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 from sqlalchemy import BigInteger, Connection, Integer, and_, bindparam, delete, insert, or_, select, update
 
 from edge.contract.control import Reported
+from edge.contract.drift import DriftEntry
 from edge.contract.message import Entry, Message
-from edge.contract.messages import EventBatch, Health, Info, ObservationBatch, State
+from edge.contract.messages import DriftBatch, EventBatch, Health, Info, ObservationBatch, State
 from edge.contract.records import Clock, EventEntry, EventKind, ObservationEntry
 from fleet import schema, statements
 from fleet.account import Admission, admit, doubtful
 from fleet.intake import HEAD_BYTES, Letter, Reject
-from fleet.rows import Numbers, Row, event_row, hour_of, observation_row, taken_at
+from fleet.rows import Numbers, Row, drift_row, event_row, hour_of, observation_row, taken_at
 from fleet.spans import Span, Spans
 from fleet.words import Words, kind_of
 
@@ -42,17 +43,18 @@ class _Post:
 
     observations: list[ObservationEntry] = field(default_factory=list)
     events: list[EventEntry] = field(default_factory=list)
+    drift: list[DriftEntry] = field(default_factory=list)
     gaps: list[tuple[Span, EventEntry]] = field(default_factory=list)
     announced_seq: int = 0
 
     @property
     def seqs(self) -> list[int]:
-        return [entry.seq for entry in (*self.observations, *self.events)]
+        return [entry.seq for entry in (*self.observations, *self.events, *self.drift)]
 
     @property
     def acknowledged(self) -> bool:
         """Whether records came; health alone is owed no answer."""
-        return bool(self.observations or self.events or self.gaps)
+        return bool(self.observations or self.events or self.drift or self.gaps)
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class _Sheet:
 
     observations: list[tuple[int, int, ObservationEntry]] = field(default_factory=list)
     events: list[tuple[int, EventEntry]] = field(default_factory=list)
+    drift: list[tuple[int, int, DriftEntry]] = field(default_factory=list)
     gaps: list[tuple[int, Span, EventEntry]] = field(default_factory=list)
 
     def add(self, device_id: int, stream_id: int, post: "_Post", admission: Admission) -> None:
@@ -68,6 +71,7 @@ class _Sheet:
         for entry in _once(post.observations, admission):
             self.observations.append((device_id, stream_id, entry))
         self.events.extend((stream_id, entry) for entry in _once(post.events, admission))
+        self.drift.extend((device_id, stream_id, entry) for entry in _once(post.drift, admission))
         self.gaps.extend((stream_id, span, entry) for span, entry in post.gaps if span in admission.gaps)
 
 
@@ -151,6 +155,8 @@ def _sort_records(device: _Device, message: Message) -> None:
         post.announced_seq = max(post.announced_seq, message.last_seq)
     elif isinstance(message, ObservationBatch):
         device.streams[message.epoch].observations.extend(message.items)
+    elif isinstance(message, DriftBatch):
+        device.streams[message.epoch].drift.extend(message.items)
     elif isinstance(message, EventBatch):
         post = device.streams[message.epoch]
         for entry in message.items:
@@ -230,7 +236,7 @@ def _present(connection: Connection, stream_id: int, seqs: Sequence[int]) -> set
     if not seqs:
         return set()
     found: set[int] = set()
-    for table in (schema.observations, schema.events):
+    for table in (schema.observations, schema.events, schema.drift_windows):
         query = select(table.c.seq).where(table.c.stream_id == stream_id, table.c.seq.between(seqs[0], seqs[-1]))
         if table is schema.events:
             query = query.where(or_(table.c.kind.is_(None), table.c.kind != EventKind.GAP.value))
@@ -246,6 +252,7 @@ def _file_records(connection: Connection, sheet: _Sheet, now: datetime, words: W
     ]
     statements.add_rows(connection, schema.observations, observations)
     statements.add_rows(connection, schema.events, happened + gap_events)
+    statements.add_rows(connection, schema.drift_windows, _drift_rows(connection, sheet, now, words))
     statements.add_rows(connection, schema.gaps, [_gap_row(*told) for told in sheet.gaps])
     _count_hours(connection, sheet, now)
     _move_plots(connection, observations)
@@ -265,6 +272,16 @@ def _observation_rows(connection: Connection, sheet: _Sheet, now: datetime, word
     )
     return [
         observation_row(device_id, stream_id, entry, now, numbers) for device_id, stream_id, entry in sheet.observations
+    ]
+
+
+def _drift_rows(connection: Connection, sheet: _Sheet, now: datetime, words: Words) -> list[Row]:
+    windows = [(device_id, entry.record) for device_id, _, entry in sheet.drift]
+    cameras = words.cameras(connection, {(device_id, window.camera) for device_id, window in windows})
+    models = words.digests(connection, {window.model for _, window in windows})
+    return [
+        drift_row(stream_id, entry, now, cameras[device_id, entry.record.camera], models[entry.record.model,])
+        for device_id, stream_id, entry in sheet.drift
     ]
 
 
@@ -294,6 +311,7 @@ def _count_hours(connection: Connection, sheet: _Sheet, now: datetime) -> None:
     """A record counts in the hour in which it was taken."""
     records: list[tuple[int, Clock]] = [(stream_id, entry.record.clock) for _, stream_id, entry in sheet.observations]
     records += [(stream_id, entry.record.clock) for stream_id, entry in sheet.events]
+    records += [(stream_id, entry.record.until) for _, stream_id, entry in sheet.drift]
     counted = Counter((stream_id, hour_of(taken_at(clock, now))) for stream_id, clock in records)
     rows = [
         {"stream_id": stream_id, "hour": hour, "received": count}

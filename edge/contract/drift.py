@@ -96,10 +96,10 @@ class DriftWindow(Wire):
 
     ``reference`` names what it is compared with: the model package's own, or, with ``rebased``, the camera's first
     clean days. ``psi`` and ``js`` (population stability index; Jensen-Shannon divergence, base 2) are for people who
-    know them; nothing is alarmed on. ``scores`` say how far the middle capture of the day lay from the camera's own last
-    days at the same hour, in their spread; ``changes`` the same in the statistic's unit. ``evidence`` holds, at the
-    window's end, the value of each statistic's e-detector: 1/evidence bounds the chance of seeing so much in a year of a
-    camera that has not drifted. ``alarms`` are the statistics that have passed the limit.
+    know them; nothing is alarmed on. ``scores`` say how far the middle capture of the day lay from the camera's own
+    last days at the same hour, in their spread; ``changes`` the same in the statistic's unit. ``evidence`` holds, at
+    the window's end, the value of each statistic's e-detector: 1/evidence bounds the chance of seeing so much in a year
+    of a camera that has not drifted. ``alarms`` are the statistics that have passed the limit.
     """
 
     camera: Name

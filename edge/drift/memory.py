@@ -3,6 +3,7 @@
 import io
 import logging
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from edge.contract.drift import FOURIER_TERMS, WindowSums
 from edge.contract.message import Instant
@@ -21,6 +22,8 @@ from edge.drift.detector import Detector
 from edge.drift.recent import HOURS, Recent
 
 MAX_BYTES = 8_000_000
+
+_UNUSABLE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +69,6 @@ class Memory:
 
     def begin(self, names: tuple[str, ...]) -> None:
         """Know nothing of these statistics yet."""
-        self.notes.names = names
         self.recent, self.detector = Recent(len(names)), Detector(len(names))
         self.today = _no_day(len(names))
 
@@ -93,7 +95,7 @@ class Memory:
             return cls._of(_arrays_in(path))
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, KeyError, ValidationError, zipfile.BadZipFile, EOFError) as error:
+        except _UNUSABLE as error:
             log.warning("what %s knows of drift cannot be used and is learnt anew: %s", path, error)
             return cls()
 
@@ -131,5 +133,5 @@ def _no_day(count: int) -> NDArray[np.float32]:
 def _arrays_in(path: Path) -> dict[str, NDArray[Any]]:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES} bytes")
-    with np.load(path, allow_pickle=False) as file:
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
         return {name: file[name] for name in file.files}

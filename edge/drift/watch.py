@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.backends import Inference
 from edge.contract.drift import DriftWindow, discoveries
+from edge.contract.message import Digest
 from edge.contract.records import Clock, Event, EventKind
 from edge.contract.reference import REFERENCE_FILE, Distribution, Reference
 from edge.drift.memory import Memory, OpenWindow
@@ -89,11 +90,13 @@ class DriftWatch:
         self._open(package)
         terms = self._terms(inference)
         values[FEATURES] = self._distance(clock.at.hour, terms)
-        self.take(clock, light_band(seen), values, terms, answers=frozenset(values) - frozenset(seen))
+        answers = frozenset(values) - frozenset(seen)
+        self.take(clock, package.digest, light_band(seen), values, terms, answers=answers)
 
     def take(
         self,
         clock: Clock,
+        model: Digest,
         light: str,
         values: dict[str, float],
         terms: NDArray[np.float64],
@@ -105,7 +108,7 @@ class DriftWatch:
         """
         memory, notes = self._memory, self._memory.notes
         stage = self._settings.stage_on(clock.at.date())
-        self._begin_anew_if_other(tuple(values), stage, answers)
+        self._begin_anew_if_other(tuple(values), model, stage, answers)
         if notes.day is not None and notes.day != clock.at.date():
             self._close_windows()
         notes.day, notes.looked_at = clock.at.date(), clock.at
@@ -161,17 +164,20 @@ class DriftWatch:
         """From the mean of the last days at this hour; NaN before there is one."""
         return float(np.sum((terms - self._memory.fourier[hour]) ** 2))
 
-    def _begin_anew_if_other(self, names: tuple[str, ...], stage: str | None, answers: frozenset[str]) -> None:
+    def _begin_anew_if_other(
+        self, names: tuple[str, ...], model: Digest, stage: str | None, answers: frozenset[str]
+    ) -> None:
         memory, notes = self._memory, self._memory.notes
+        same_model, same_stage = model == notes.package, stage == notes.stage
         if names != notes.names:
             memory.begin(names)
-        elif (self._package, stage) != (notes.package, notes.stage):
+        elif not (same_model and same_stage):
             memory.forget(np.array([name in answers for name in names]))
-        if (self._package, stage) != (notes.package, notes.stage):
-            notes.clean, notes.clean_since = [], None
-        if self._package != notes.package:
+        if names != notes.names or not same_model:
             notes.own, notes.windows = {}, []
-        notes.package, notes.stage = self._package, stage
+        if not (same_model and same_stage):
+            notes.clean, notes.clean_since = [], None
+        notes.names, notes.package, notes.stage = names, model, stage
 
     def _grow_windows(self, clock: Clock, band: str, values: dict[str, float], terms: NDArray[np.float64]) -> None:
         notes = self._memory.notes
