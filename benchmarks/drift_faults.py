@@ -88,10 +88,12 @@ def watch(package: ModelPackage, seed: int) -> Iterator[dict[str, Any]]:
         drift.look(clock, package, image, placement, inference, decode(inference, package.manifest, placement))
 
     drift = _Memoryless(DriftSettings())
-    every = list(shots(seed))
-    last = [shot for shot in every if shot.at.date() == every[-1].at.date()]
-    for shot in every[: -len(last)]:
-        look(drift, shot, shot.pixels)
+    last: list[Shot] = []
+    for shot in shots(seed):
+        if shot.at < SOWN + timedelta(days=FIRST_DAY + DAYS - 1):
+            look(drift, shot, shot.pixels)
+        else:
+            last.append(shot)
     before = drift.alarmed_on
     for name, strength, change in _cases():
         tried = deepcopy(drift)

@@ -6,7 +6,7 @@ A device is (site, device); a stream is one epoch of a device, and its records a
 
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, Numbers, metadata
-from fleet.schema.drift import drift_windows
+from fleet.schema.drift import drift_labels, drift_windows
 from fleet.schema.places import cameras, plots
 from fleet.schema.rollouts import aliases, desired, device_tags, models, reported, rollout_devices, rollouts
 from fleet.schema.rollups import daily, hourly
@@ -25,6 +25,7 @@ __all__ = [
     "device_tags",
     "devices",
     "digests",
+    "drift_labels",
     "drift_windows",
     "events",
     "gaps",

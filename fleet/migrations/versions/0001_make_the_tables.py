@@ -199,6 +199,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_trait_set_members_kind_id"), ["kind_id"], unique=False)
 
     op.create_table(
+        "drift_labels",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("camera_id", sa.Integer(), nullable=True),
+        sa.Column("label", sa.String(length=32), nullable=False),
+        sa.Column("since", schema.Moment(), nullable=False),
+        sa.Column("until", schema.Moment(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("who", sa.String(length=256), nullable=False),
+        sa.Column("said_at", schema.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["camera_id"], ["cameras.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("drift_labels", schema=None) as batch_op:
+        batch_op.create_index("drift_labels_by_site", ["site", "since"], unique=False)
+
+    op.create_table(
         "drift_windows",
         sa.Column("stream_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
@@ -384,6 +401,10 @@ def downgrade() -> None:
         batch_op.drop_index("drift_windows_by_camera")
 
     op.drop_table("drift_windows")
+    with op.batch_alter_table("drift_labels", schema=None) as batch_op:
+        batch_op.drop_index("drift_labels_by_site")
+
+    op.drop_table("drift_labels")
     with op.batch_alter_table("trait_set_members", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_trait_set_members_kind_id"))
 
