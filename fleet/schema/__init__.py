@@ -4,6 +4,7 @@ A device is (site, device); a stream is one epoch of a device, and its records a
 (``stream_id``, ``seq``) names a record for ever, and a repeat of it is no error.
 """
 
+from fleet.schema.alerts import alerts, past_alerts, silences
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, Numbers, metadata
 from fleet.schema.drift import drift_labels, drift_windows
@@ -17,6 +18,7 @@ __all__ = [
     "JsonText",
     "Moment",
     "Numbers",
+    "alerts",
     "aliases",
     "audit",
     "cameras",
@@ -35,11 +37,13 @@ __all__ = [
     "metadata",
     "models",
     "observations",
+    "past_alerts",
     "plots",
     "rejects",
     "reported",
     "rollout_devices",
     "rollouts",
+    "silences",
     "spans",
     "streams",
     "trait_set_members",
