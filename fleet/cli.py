@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fleet import audit_cli, db_cli, device_cli, model_cli, rollout_cli
+from fleet import alerts_cli, audit_cli, db_cli, device_cli, model_cli, rollout_cli
 from fleet.repo_cli import repo_app
 from fleet.terminal import (
     DEFAULT_CONFIG,
@@ -43,6 +43,7 @@ app.add_typer(model_cli.app, name="model")
 app.add_typer(device_cli.app, name="device")
 app.add_typer(audit_cli.app, name="audit")
 app.add_typer(db_cli.app, name="db")
+app.add_typer(alerts_cli.app, name="alerts")
 
 
 def _version(wanted: bool) -> None:

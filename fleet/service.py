@@ -15,6 +15,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from fleet.alerts.watch import Watch
 from fleet.broker import EmbeddedBroker
 from fleet.errors import ConfigError, PortTaken
 from fleet.ingest import MAX_PACKET_BYTES, Ingest
@@ -73,6 +74,9 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         rollouts = Rollouts(store, ingest, settings.rollouts)
         parts.callback(rollouts.stop, _STOPS_WITHIN_S)
         rollouts.start()
+        watch = Watch(store, settings.alerts, lambda: ingest.connected and ingest.writing)
+        parts.callback(watch.stop, _STOPS_WITHIN_S)
+        watch.start()
         repository = settings.updates.repository
         if repository is not None:
             parts.enter_context(_online_signatures(repository))

@@ -1,7 +1,7 @@
 """The fleet service's configuration: one YAML file, checked as a whole and rejected, never repaired.
 
-``CANOPY_MQTT_USERNAME`` and ``CANOPY_MQTT_PASSWORD`` come from the environment, so that no secret stands in a file that
-people copy.
+``CANOPY_MQTT_USERNAME``, ``CANOPY_MQTT_PASSWORD`` and ``CANOPY_NOTIFY`` come from the environment, so that no secret
+stands in a file that people copy.
 """
 
 import ipaddress
@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 
+from fleet.alerts.settings import AlertSettings
 from fleet.errors import ConfigError
+from fleet.strict import Settings
 
 MAX_FILE_BYTES = 1_000_000
+NOTIFY = "CANOPY_NOTIFY"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 takes a free one."""
@@ -26,12 +29,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-class Settings(BaseModel):
-    """A group of settings: unknown keys are errors, so a typing mistake never passes silently."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class MqttSettings(Settings):
@@ -110,6 +107,7 @@ class FleetSettings(Settings):
     http: HttpSettings = HttpSettings()
     rollouts: RolloutSettings = RolloutSettings()
     updates: UpdateSettings = UpdateSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @property
     def database_url(self) -> str:
@@ -154,8 +152,12 @@ def _with_environment(tree: dict[str, Any]) -> dict[str, Any]:
         for key, name in (("username", "CANOPY_MQTT_USERNAME"), ("password", "CANOPY_MQTT_PASSWORD"))
         if name in os.environ
     }
-    mqtt = tree.get("mqtt", {})
-    return {**tree, "mqtt": {**mqtt, **secrets}} if secrets and isinstance(mqtt, dict) else tree
+    mqtt, alerts = tree.get("mqtt", {}), tree.get("alerts", {})
+    if secrets and isinstance(mqtt, dict):
+        tree = {**tree, "mqtt": {**mqtt, **secrets}}
+    if NOTIFY in os.environ and isinstance(alerts, dict):
+        tree = {**tree, "alerts": {**alerts, "notify": os.environ[NOTIFY].split()}}
+    return tree
 
 
 def _explain(error: ValidationError) -> str:

@@ -46,6 +46,11 @@ class Past:
     raised_at: datetime
     cleared_at: datetime
 
+    @property
+    def lasted(self) -> tuple[datetime, datetime]:
+        """From when to when."""
+        return self.raised_at, self.cleared_at
+
 
 def standing(connection: Connection) -> dict[Subject, Alert]:
     """Every alert, also those that wait to fire."""

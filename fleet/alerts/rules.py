@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from fleet.settings import Settings
+from fleet.strict import Settings
 
 
 class Rule(str, Enum):

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from fleet.alerts.rules import RulesSettings
-from fleet.settings import Settings
+from fleet.strict import Settings
 
 
 class AlertSettings(Settings):

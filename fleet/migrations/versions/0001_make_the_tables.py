@@ -13,6 +13,20 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "alerts",
+        sa.Column("rule", sa.String(length=32), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.Column("told", sa.Text(), nullable=False),
+        sa.Column("since", schema.Moment(), nullable=False),
+        sa.Column("raised_at", schema.Moment(), nullable=True),
+        sa.Column("notified_at", schema.Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("rule", "site", "device", "camera"),
+    )
+    op.create_table(
         "audit",
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.String(length=32), nullable=False),
@@ -72,6 +86,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", "version"),
     )
     op.create_table(
+        "past_alerts",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.String(length=32), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("told", sa.Text(), nullable=False),
+        sa.Column("raised_at", schema.Moment(), nullable=False),
+        sa.Column("cleared_at", schema.Moment(), nullable=False),
+        sa.Column("untold", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("past_alerts", schema=None) as batch_op:
+        batch_op.create_index("past_alerts_by_end", ["cleared_at"], unique=False)
+
+    op.create_table(
         "rejects",
         sa.Column("topic", sa.String(length=256), nullable=False),
         sa.Column("reason", sa.String(length=256), nullable=False),
@@ -95,6 +125,22 @@ def upgrade() -> None:
         sa.Column("changed_at", schema.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "silences",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.String(length=32), nullable=True),
+        sa.Column("site", sa.String(length=64), nullable=True),
+        sa.Column("device", sa.String(length=64), nullable=True),
+        sa.Column("camera", sa.String(length=64), nullable=True),
+        sa.Column("since", schema.Moment(), nullable=False),
+        sa.Column("until", schema.Moment(), nullable=False),
+        sa.Column("why", sa.String(length=256), nullable=False),
+        sa.Column("who", sa.String(length=256), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.create_index("silences_by_end", ["until"], unique=False)
+
     op.create_table(
         "trait_sets",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -420,8 +466,16 @@ def downgrade() -> None:
     op.drop_table("cameras")
     op.drop_table("aliases")
     op.drop_table("trait_sets")
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.drop_index("silences_by_end")
+
+    op.drop_table("silences")
     op.drop_table("rollouts")
     op.drop_table("rejects")
+    with op.batch_alter_table("past_alerts", schema=None) as batch_op:
+        batch_op.drop_index("past_alerts_by_end")
+
+    op.drop_table("past_alerts")
     op.drop_table("models")
     with op.batch_alter_table("kinds", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kinds_trait"))
@@ -430,3 +484,4 @@ def downgrade() -> None:
     op.drop_table("digests")
     op.drop_table("devices")
     op.drop_table("audit")
+    op.drop_table("alerts")
