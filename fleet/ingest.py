@@ -99,6 +99,10 @@ class Ingest:
         if self._client.is_connected():
             self._client.publish(str(address), payload, address.channel.qos, address.channel.retain)
 
+    def retain(self, topic: str, payload: bytes) -> bool:
+        """Leave a message for others on the broker; False if it cannot be reached now."""
+        return self._client.is_connected() and self._client.publish(topic, payload, 1, retain=True).rc == 0
+
     @property
     def writing(self) -> bool:
         """Whether the store took the last batch."""

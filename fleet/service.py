@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from fleet.alerts.watch import Watch
 from fleet.broker import EmbeddedBroker
 from fleet.errors import ConfigError, PortTaken
+from fleet.homeassistant import HomeAssistant
 from fleet.ingest import MAX_PACKET_BYTES, Ingest
 from fleet.repository.folder import RepositoryFolder
 from fleet.rollouts import Rollouts
@@ -77,6 +78,10 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         watch = Watch(store, settings.alerts, lambda: ingest.connected and ingest.writing)
         parts.callback(watch.stop, _STOPS_WITHIN_S)
         watch.start()
+        if settings.home_assistant is not None:
+            bridge = HomeAssistant(store, settings.home_assistant, ingest.retain, lambda: ingest.session)
+            parts.callback(bridge.stop, _STOPS_WITHIN_S)
+            bridge.start()
         repository = settings.updates.repository
         if repository is not None:
             parts.enter_context(_online_signatures(repository))

@@ -97,6 +97,13 @@ class UpdateSettings(Settings):
     repository: Path | None = None
 
 
+class HomeAssistantSettings(Settings):
+    """Where Home Assistant looks for announcements, and how often states are renewed."""
+
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "homeassistant"
+    every_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+
+
 class FleetSettings(Settings):
     """Everything the fleet service needs to know."""
 
@@ -108,6 +115,8 @@ class FleetSettings(Settings):
     rollouts: RolloutSettings = RolloutSettings()
     updates: UpdateSettings = UpdateSettings()
     alerts: AlertSettings = AlertSettings()
+    home_assistant: HomeAssistantSettings | None = None
+    """Absent: Home Assistant is told nothing."""
 
     @property
     def database_url(self) -> str:

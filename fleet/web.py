@@ -12,8 +12,8 @@ from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
 
 from edge.contract.message import Name
-from fleet import page, rollout_page, views
-from fleet.access import Principal, Role
+from fleet import metrics, page, rollout_page, views
+from fleet.access import Principal, Role, requires
 from fleet.completeness import Hour
 from fleet.errors import StoreError
 from fleet.growth import rates
@@ -65,6 +65,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
             yield reading
 
     _add_page(app, Depends(connection), ingest)
+    _add_metrics(app, Depends(connection), ingest)
     _add_devices(app, Depends(connection))
     _add_observations(app, Depends(connection))
     _add_growth(app, Depends(connection))
@@ -88,6 +89,13 @@ def _add_page(app: FastAPI, reading: Any, ingest: Ingest) -> None:
         response.status_code = 200 if well else 503
         devices = len(views.list_devices(connection))
         return {"ok": well, "broker": ingest.connected, "store": ingest.writing, "devices": devices} | ingest.tally()
+
+
+def _add_metrics(app: FastAPI, reading: Any, ingest: Ingest) -> None:
+    @app.get("/metrics", dependencies=[requires(Role.VIEWER)])
+    def show_metrics(connection: Connection = reading) -> Response:
+        """What Prometheus reads, with a token of a reader."""
+        return Response(metrics.render(connection, ingest), media_type=metrics.CONTENT_TYPE)
 
 
 def _add_devices(app: FastAPI, reading: Any) -> None:
