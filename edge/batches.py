@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from edge.contract.drift import DriftWindow
 from edge.contract.message import SCHEMA
 from edge.contract.records import Event, Observation, Outcome
 from edge.contract.topics import CHANNELS, Channel
@@ -35,7 +36,11 @@ class Batch:
     payload: bytes
 
 
-def body_of(record: Observation | Event) -> bytes:
+Record = Observation | Event | DriftWindow
+"""What a device's stream is made of."""
+
+
+def body_of(record: Record) -> bytes:
     """The record as JSON, without its number, in at most ``MAX_RECORD_BYTES``.
 
     Long texts are cut. A record that is too large even so, or that holds a number that is none, which the fleet would
@@ -44,6 +49,8 @@ def body_of(record: Observation | Event) -> bytes:
     """
     if isinstance(record, Observation) and (wrong := _not_numbers(record)):
         return _json(_replacement(record, f"what was measured is no number: {wrong}"))
+    if isinstance(record, DriftWindow):
+        return _json(record)
     body = _json(_with_short_text(record))
     if len(body) > MAX_RECORD_BYTES:
         return _json(_replacement(record, f"the record had {len(body)} bytes; {MAX_RECORD_BYTES} are allowed"))
@@ -78,7 +85,7 @@ def _fitting(items: list[bytes], room_bytes: int) -> Iterator[list[bytes]]:
     yield run
 
 
-def _json(record: Observation | Event) -> bytes:
+def _json(record: Record) -> bytes:
     return record.model_dump_json(by_alias=True).encode()
 
 

@@ -14,8 +14,10 @@ from edge import __version__
 from edge.batches import MAX_TEXT_CHARS
 from edge.capture import Camera, Detail
 from edge.clock import boot_id, monotonic_s, read_clock, utc_now
+from edge.contract.drift import DriftWindow
 from edge.contract.messages import Health, Info
 from edge.contract.records import Event, EventKind
+from edge.drift.watch import DriftWatch
 from edge.errors import ConfigError, ModelError, StoreError
 from edge.health import disk_free_bytes, hardware, peak_rss_bytes, rss_bytes, temperatures_c
 from edge.loop import Loop
@@ -25,7 +27,7 @@ from edge.observe import Observer
 from edge.outbox import OUTBOX_FILE, Outbox
 from edge.package import peek
 from edge.publisher import Publisher
-from edge.settings import DeviceSettings, UpdateSettings
+from edge.settings import CameraSettings, DeviceSettings, UpdateSettings
 from edge.sights import Seen, Sights
 from edge.status import CameraStatus, Status, write_status
 from edge.update.boot import note_start, run_active
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from edge.enroll.renewal import Renewal
     from edge.update.updater import Updater
 
+DRIFT_FOLDER = "drift"
 LAST_DELIVERY_S = 0.5
 STOP_UPDATER_S = 0.2
 STOP_PUBLISHER_S = 0.4
@@ -93,7 +96,8 @@ class Device:
         live = {camera.name: not camera.finite for camera in self._cameras}
         witness = self._sights.witness if self._sights else None
         observers = {
-            each.name: Observer(each, self._model, live=live[each.name], witness=witness) for each in settings.cameras
+            each.name: Observer(each, self._model, live=live[each.name], witness=witness, drift=self._drift_watch(each))
+            for each in settings.cameras
         }
         self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox)
         self._loop_thread = threading.Thread(target=self._loop.run, name="loop", daemon=True)
@@ -192,6 +196,17 @@ class Device:
             if self._status_is_written:
                 log.warning("the status cannot be written: %s", error)
             self._status_is_written = False
+
+    def _drift_watch(self, camera: CameraSettings) -> DriftWatch | None:
+        folder = self._settings.state_dir / DRIFT_FOLDER
+        return DriftWatch(camera.name, camera.drift, folder, self._keep) if camera.drift else None
+
+    def _keep(self, record: DriftWindow | Event) -> None:
+        """Append what drift has to tell; the next window tells more, so a full disk is no reason to end."""
+        try:
+            self._outbox.append([record])
+        except StoreError as error:
+            log.error("what was seen of drift could not be recorded: %s", error)  # noqa: TRY400
 
     def _record(self, kind: EventKind, camera: str | None, message: str, detail: Detail) -> None:
         """Append an event. Results matter more than events, so a full disk is no reason to end."""

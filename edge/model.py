@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.backends import Backend, open_backend
+from edge.backends import Backend, Inference, open_backend
 from edge.backends.background import prepare_in_background
 from edge.contract.control import ModelRef
 from edge.contract.manifest import Manifest
@@ -70,7 +70,16 @@ class LoadedModel:
         Raises:
             ModelError: the model failed on this picture.
         """
-        return decode(self.backend.infer(image), self.manifest, placement)
+        return self.look(image, placement)[1]
+
+    def look(self, image: NDArray[np.uint8], placement: Placement) -> tuple[Inference, Segmentation]:
+        """What the graph says of a fitted picture, and the plants in it.
+
+        Raises:
+            ModelError: the model failed on this picture.
+        """
+        inference = self.backend.infer(image)
+        return inference, decode(inference, self.manifest, placement)
 
 
 class Model:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from edge.clock import read_clock
 from edge.contract.message import Digest
 from edge.contract.records import Clock, Observation, Outcome, QualityFlag, TraitValue
+from edge.drift.watch import DriftWatch
 from edge.frame import Frame
 from edge.mailbox import Picture
 from edge.model import Model
@@ -32,12 +33,22 @@ class Observer:
         model: what finds the plants.
         live: whether an exact repetition shows that the camera hangs.
         witness: told of each segmentation.
+        drift: watches whether the pictures change.
     """
 
-    def __init__(self, camera: CameraSettings, model: Model, *, live: bool, witness: Witness | None = None) -> None:
+    def __init__(
+        self,
+        camera: CameraSettings,
+        model: Model,
+        *,
+        live: bool,
+        witness: Witness | None = None,
+        drift: DriftWatch | None = None,
+    ) -> None:
         self._camera = camera
         self._model = model
         self._witness = witness
+        self._drift = drift
         self._plots = Plots(camera.plots)
         self._gate = QualityGate(camera.quality, live=live)
 
@@ -53,7 +64,10 @@ class Observer:
         flags = self._gate.judge(image, placement)
         if flags:
             return self._without_traits(frame, Outcome.NOT_TAKEN, digest, quality=flags)
-        segmentation = model.segment(image, placement)
+        inference, segmentation = model.look(image, placement)
+        clock = _clock_of(frame)
+        if self._drift is not None and self._drift.due(clock):
+            self._drift.look(clock, model.package, image, placement, inference, segmentation)
         if self._witness is not None:
             finding = Finding.of(segmentation, placement, manifest)
             picture = image[0][placement.region]

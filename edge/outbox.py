@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from edge.batches import Row, body_of
+from edge.batches import Record, Row, body_of
 from edge.clock import read_clock
+from edge.contract.drift import DriftWindow
 from edge.contract.messages import Tally
 from edge.contract.records import Clock, Event, EventKind, Observation
-from edge.contract.topics import EVENT, OBS
+from edge.contract.topics import DRIFT, EVENT, OBS
 from edge.errors import StoreCorrupt, StoreError, StoreFull
 from edge.settings import OutboxSettings
 from edge.store import open_reader, open_store, put_aside, store_errors
@@ -76,7 +77,7 @@ class Outbox:
         """Everything up to this number is in the fleet's store."""
         return self.position.watermark
 
-    def append(self, records: Sequence[Observation | Event], tallies: Mapping[str, Tally] | None = None) -> int:
+    def append(self, records: Sequence[Record], tallies: Mapping[str, Tally] | None = None) -> int:
         """Commit records, numbered in their order, with the frames counted so far; all or none. Durable on return.
 
         Returns:
@@ -254,10 +255,12 @@ def stored_stats(path: Path) -> OutboxStats:
         connection.close()
 
 
-def _address(record: Observation | Event) -> tuple[str, str | None, bytes]:
+def _address(record: Record) -> tuple[str, str | None, bytes]:
     """Channel, camera and body of a record; events of a camera travel on the device's one event topic."""
     if isinstance(record, Observation):
         return OBS.name, record.camera, body_of(record)
+    if isinstance(record, DriftWindow):
+        return DRIFT.name, record.camera, body_of(record)
     return EVENT.name, None, body_of(record)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fleet import (
+    alerts_cli,
     audit_cli,
     ca_cli,
     db_cli,
@@ -58,6 +59,7 @@ app.add_typer(user_cli.app, name="user")
 app.add_typer(ca_cli.app, name="ca")
 app.add_typer(token_cli.app, name="token")
 app.add_typer(export_cli.app, name="export")
+app.add_typer(alerts_cli.app, name="alerts")
 
 
 def _version(wanted: bool) -> None:

@@ -32,7 +32,7 @@ from fleet.store import Store
 
 log = logging.getLogger(__name__)
 
-RECORDS = (topics.OBS, topics.EVENT)
+RECORDS = (topics.OBS, topics.DRIFT, topics.EVENT)
 """What processes may share. A shared subscription is not given what is retained, so the rest is one process's."""
 
 SUBSCRIBED = (*RECORDS, topics.STATE, topics.INFO, topics.HEALTH, topics.REPORTED)
@@ -149,6 +149,10 @@ class Ingest:
         """Tell a device. Without a connection nothing is queued: whoever tells does so again in the next session."""
         if self._client.is_connected():
             self._client.publish(str(address), payload, address.channel.qos, address.channel.retain)
+
+    def retain(self, topic: str, payload: bytes) -> bool:
+        """Leave a message for others on the broker; False if it cannot be reached now."""
+        return self._client.is_connected() and self._client.publish(topic, payload, 1, retain=True).rc == 0
 
     @property
     def writing(self) -> bool:

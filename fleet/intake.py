@@ -6,8 +6,9 @@ from pydantic import ValidationError
 
 from edge.contract import topics
 from edge.contract.control import Desired
+from edge.contract.drift import DriftEntry
 from edge.contract.message import Message
-from edge.contract.messages import Ack, ObservationBatch
+from edge.contract.messages import Ack, DriftBatch, ObservationBatch
 from edge.contract.records import ObservationEntry
 
 HEAD_BYTES = 64
@@ -47,17 +48,17 @@ def _check(address: topics.Address, message: Message) -> None:
     """What the payload's type alone does not promise."""
     if isinstance(message, (Ack, Desired)):
         raise ValueError("the fleet says this, it is not told it")  # noqa: TRY004 - the topic is wrong
-    if isinstance(message, ObservationBatch):
+    if isinstance(message, (ObservationBatch, DriftBatch)):
         for entry in message.items:
-            _check_observation(entry, str(address.camera))
+            _check_record(entry, str(address.camera))
 
 
-def _check_observation(entry: ObservationEntry, camera: str) -> None:
+def _check_record(entry: ObservationEntry | DriftEntry, camera: str) -> None:
     record = entry.record
     if record.camera != camera:
         raise ValueError("the record's camera is not the topic's")
     if entry.first_seq not in {None, entry.seq}:
-        raise ValueError("an observation stands for one number, not for a range")
+        raise ValueError("a record stands for one number, not for a range")
 
 
 def _reason(error: Exception) -> str:

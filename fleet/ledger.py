@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
+from edge.contract.drift import DriftEntry
 from edge.contract.message import Entry
 from edge.contract.records import EventEntry, EventKind
 from fleet import schema, statements
@@ -21,7 +22,7 @@ from fleet.newest import move_plots
 from fleet.post import DeviceName, DevicePost, Row, StreamPost, sort_letters, storable
 from fleet.rejects import file_rejects
 from fleet.repair import anchors, latest_anchors, repair
-from fleet.rows import Numbers, event_row, hour_of, observation_row, taken_at
+from fleet.rows import Numbers, drift_row, event_row, hour_of, observation_row, taken_at
 from fleet.spans import Span, Spans
 from fleet.words import Words, kinds_of
 
@@ -130,7 +131,7 @@ def _present(connection: Connection, stream_id: int, seqs: Sequence[int]) -> set
     if not seqs:
         return set()
     found: set[int] = set()
-    for table in (schema.observations, schema.events):
+    for table in (schema.observations, schema.events, schema.drift_windows):
         query = select(table.c.seq).where(table.c.stream_id == stream_id, table.c.seq.between(seqs[0], seqs[-1]))
         if table is schema.events:
             query = query.where(or_(table.c.kind.is_(None), table.c.kind != EventKind.GAP.value))
@@ -212,8 +213,11 @@ def _file_records(
     happened = [event_row(stream_id, entry, now) for stream_id, entry in events]
     statements.add_rows(connection, schema.events, happened + gap_events)
     statements.add_rows(connection, schema.gaps, [_gap_row(*told) for told in gaps])
+    windows = [(one, entry) for one in streams for entry in _once(one.post.drift, one.admission)]
+    statements.add_rows(connection, schema.drift_windows, _drift_rows(connection, windows, now, words))
     taken = [(row["stream_id"], row["taken_at"]) for row in observations]
     taken += [(stream_id, taken_at(entry.record.clock, now)) for stream_id, entry in events]
+    taken += [(one.row.id, taken_at(entry.record.until, now)) for one, entry in windows]
     _count_hours(connection, taken)
     move_plots(connection, observations)
     _repair_clocks(connection, streams, now)
@@ -235,6 +239,17 @@ def _observation_rows(connection: Connection, streams: Sequence[_Stream], now: d
         digests=words.digests(connection, {digest for digest in made_with if digest}),
     )
     return [observation_row(one.device_id, one.row.id, entry, kinds, now, numbers) for one, entry, kinds in fresh]
+
+
+def _drift_rows(
+    connection: Connection, windows: Sequence[tuple[_Stream, DriftEntry]], now: datetime, words: Words
+) -> list[Row]:
+    cameras = words.cameras(connection, {(one.device_id, entry.record.camera) for one, entry in windows})
+    models = words.digests(connection, {entry.record.model for _, entry in windows})
+    return [
+        drift_row(one.row.id, entry, now, cameras[one.device_id, entry.record.camera], models[entry.record.model,])
+        for one, entry in windows
+    ]
 
 
 def _once(entries: Iterable[E], admission: Admission | None) -> list[E]:

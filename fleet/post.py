@@ -8,8 +8,9 @@ from operator import itemgetter
 from typing import Any
 
 from edge.contract.control import Reported
+from edge.contract.drift import DriftEntry
 from edge.contract.message import Message
-from edge.contract.messages import EventBatch, Health, Info, ObservationBatch, State
+from edge.contract.messages import DriftBatch, EventBatch, Health, Info, ObservationBatch, State
 from edge.contract.records import EventEntry, EventKind, ObservationEntry
 from fleet.intake import Letter
 from fleet.spans import Span
@@ -25,18 +26,19 @@ class StreamPost:
 
     observations: list[ObservationEntry] = field(default_factory=list)
     events: list[EventEntry] = field(default_factory=list)
+    drift: list[DriftEntry] = field(default_factory=list)
     gaps: list[tuple[Span, EventEntry]] = field(default_factory=list)
     announced_seq: int = 0
 
     @property
     def seqs(self) -> list[int]:
         """The numbers of its records, with repeats."""
-        return [entry.seq for entry in (*self.observations, *self.events)]
+        return [entry.seq for entry in (*self.observations, *self.events, *self.drift)]
 
     @property
     def acknowledged(self) -> bool:
         """Whether records came; health alone is owed no answer."""
-        return bool(self.observations or self.events or self.gaps)
+        return bool(self.observations or self.events or self.drift or self.gaps)
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ def _status(message: Message, now: datetime, *, live: bool) -> Row:
     if isinstance(message, State):
         return {"online": message.online} | ({"last_seen": now} if live and message.online else {})
     heard: Row = {"last_seen": now} if live else {}
-    if isinstance(message, (ObservationBatch, EventBatch)):
+    if isinstance(message, (ObservationBatch, DriftBatch, EventBatch)):
         return heard
     if live:
         heard["online"] = True
@@ -90,6 +92,8 @@ def _sort_records(device: DevicePost, message: Message) -> None:
         post.announced_seq = max(post.announced_seq, message.last_seq)
     elif isinstance(message, ObservationBatch):
         device.streams[message.epoch].observations.extend(message.items)
+    elif isinstance(message, DriftBatch):
+        device.streams[message.epoch].drift.extend(message.items)
     elif isinstance(message, EventBatch):
         post = device.streams[message.epoch]
         for entry in message.items:

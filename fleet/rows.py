@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
+from edge.contract.drift import DriftEntry
 from edge.contract.records import Clock, EventEntry, ObservationEntry, QualityFlag, TraitValue
 from fleet.post import Row, storable
 from fleet.words import Key, Kind
@@ -75,6 +76,23 @@ def event_row(stream_id: int, entry: EventEntry, now: datetime) -> Row:
         "received_at": now,
         "message": storable(record.message),
         "detail": storable(_DETAIL.dump_json(record.detail).decode()),
+    }
+
+
+def drift_row(stream_id: int, entry: DriftEntry, now: datetime, camera_id: int, model_id: int) -> Row:
+    """One row of ``drift_windows``."""
+    record = entry.record
+    return {
+        "stream_id": stream_id,
+        "seq": entry.seq,
+        "camera_id": camera_id,
+        "model_id": model_id,
+        "band": record.band,
+        "since": record.since.at,
+        "until": record.until.at,
+        "clock_ok": record.until.clock_ok,
+        "received_at": now,
+        "payload": record.model_dump_json(by_alias=True),
     }
 
 

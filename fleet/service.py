@@ -17,12 +17,14 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from fleet.alerts.watch import Watch
 from fleet.broker import EmbeddedBroker
 from fleet.ca.api import Authority
 from fleet.ca.enrolment import Terms
 from fleet.ca.folder import CaFolder
 from fleet.ca.upkeep import Upkeep
 from fleet.errors import ConfigError, PortTaken
+from fleet.homeassistant import HomeAssistant
 from fleet.ingest import MAX_PACKET_BYTES, Ingest, Part
 from fleet.login import users
 from fleet.repository.folder import RepositoryFolder
@@ -91,6 +93,13 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         rollouts = Rollouts(store, ingest, settings.rollouts)
         parts.callback(rollouts.stop, _STOPS_WITHIN_S)
         rollouts.start()
+        watch = Watch(store, settings.alerts, lambda: ingest.connected and ingest.writing)
+        parts.callback(watch.stop, _STOPS_WITHIN_S)
+        watch.start()
+        if settings.home_assistant is not None:
+            bridge = HomeAssistant(store, settings.home_assistant, ingest.retain, lambda: ingest.session)
+            parts.callback(bridge.stop, _STOPS_WITHIN_S)
+            bridge.start()
         repository = settings.updates.repository
         if repository is not None:
             parts.enter_context(_online_signatures(repository))

@@ -1,7 +1,7 @@
 """The fleet service's configuration: one YAML file, checked as a whole and rejected, never repaired.
 
-``CANOPY_MQTT_USERNAME`` and ``CANOPY_MQTT_PASSWORD`` come from the environment, so that no secret stands in a file that
-people copy.
+``CANOPY_MQTT_USERNAME``, ``CANOPY_MQTT_PASSWORD`` and ``CANOPY_NOTIFY`` come from the environment, so that no secret
+stands in a file that people copy.
 """
 
 import ipaddress
@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
+from fleet.alerts.settings import AlertSettings
 from fleet.errors import ConfigError
+from fleet.strict import Settings
 
 MAX_FILE_BYTES = 1_000_000
+NOTIFY = "CANOPY_NOTIFY"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 takes a free one."""
@@ -26,12 +29,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-class Settings(BaseModel):
-    """A group of settings: unknown keys are errors, so a typing mistake never passes silently."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class MqttTlsSettings(Settings):
@@ -90,7 +87,7 @@ class HttpSettings(Settings):
     host: str = "127.0.0.1"
     port: Port = 8080
     tls: TlsSettings | None = None
-    proxies: Annotated[list[str], Field(max_length=64)] = []
+    proxies: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     """Addresses or networks of reverse proxies, which are believed when they say who asks, and whether over TLS."""
 
     @model_validator(mode="after")
@@ -104,7 +101,7 @@ class HttpSettings(Settings):
 
     @field_validator("proxies")
     @classmethod
-    def _addresses(cls, proxies: list[str]) -> list[str]:
+    def _addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
         for proxy in proxies:
             ipaddress.ip_network(proxy)
         return proxies
@@ -161,6 +158,13 @@ class CaSettings(Settings):
     """How long after its end a certificate can still be renewed, for devices that rest over the winter."""
 
 
+class HomeAssistantSettings(Settings):
+    """Where Home Assistant looks for announcements, and how often states are renewed."""
+
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "homeassistant"
+    every_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
+
+
 class FleetSettings(Settings):
     """Everything the fleet service needs to know."""
 
@@ -174,6 +178,9 @@ class FleetSettings(Settings):
     store: StoreSettings = StoreSettings()
     updates: UpdateSettings = UpdateSettings()
     ca: CaSettings = CaSettings()
+    alerts: AlertSettings = AlertSettings()
+    home_assistant: HomeAssistantSettings | None = None
+    """Absent: Home Assistant is told nothing."""
 
     @property
     def ca_folder(self) -> Path:
@@ -249,8 +256,12 @@ def _with_environment(tree: dict[str, Any]) -> dict[str, Any]:
         for key, name in (("username", "CANOPY_MQTT_USERNAME"), ("password", "CANOPY_MQTT_PASSWORD"))
         if name in os.environ
     }
-    mqtt = tree.get("mqtt", {})
-    return {**tree, "mqtt": {**mqtt, **secrets}} if secrets and isinstance(mqtt, dict) else tree
+    mqtt, alerts = tree.get("mqtt", {}), tree.get("alerts", {})
+    if secrets and isinstance(mqtt, dict):
+        tree = {**tree, "mqtt": {**mqtt, **secrets}}
+    if NOTIFY in os.environ and isinstance(alerts, dict):
+        tree = {**tree, "alerts": {**alerts, "notify": os.environ[NOTIFY].split()}}
+    return tree
 
 
 def _explain(error: ValidationError) -> str:

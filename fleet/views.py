@@ -171,6 +171,7 @@ def _next_taken_at(connection: Connection, stream_id: int, seq: int) -> datetime
     for table, at in (
         (schema.observations, schema.observations.c.captured_at),
         (schema.events, schema.events.c.happened_at),
+        (schema.drift_windows, schema.drift_windows.c.until),
     ):
         query = select(table.c.seq, at.label("at"), table.c.clock_ok, table.c.received_at)
         above = query.where(table.c.stream_id == stream_id, table.c.seq > seq).order_by(table.c.seq).limit(1)
@@ -183,7 +184,7 @@ def _next_taken_at(connection: Connection, stream_id: int, seq: int) -> datetime
 def _arrived(connection: Connection, stream_id: int, span: Span) -> int:
     """Records that arrived although they lie in a range that was told dropped."""
     count = 0
-    for table in (schema.observations, schema.events):
+    for table in (schema.observations, schema.events, schema.drift_windows):
         query = select(func.count()).select_from(table).where(table.c.stream_id == stream_id)
         query = query.where(table.c.seq.between(*span))
         if table is schema.events:

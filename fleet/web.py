@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection
 
-from fleet import page, rollout_page, views
-from fleet.access import visit
+from fleet import metrics, page, rollout_page, views
+from fleet.access import Role, requires, visit
 from fleet.api.application import PREFIX as API_PREFIX
 from fleet.api.application import create_api, mount
 from fleet.brapi.application import PREFIX as BRAPI_PREFIX
@@ -53,6 +53,7 @@ def create_app(
     if authority is not None:
         add_enrolment(app, store, *authority)
     _add_page(app, Depends(connection), ingest)
+    _add_metrics(app, Depends(connection), ingest)
     mount(app, API_PREFIX, create_api(store, ingest, repository))
     mount(app, BRAPI_PREFIX, create_brapi(store))
     return app
@@ -75,6 +76,13 @@ def _add_page(app: FastAPI, reading: Any, ingest: Ingest) -> None:
             return {"ok": well}
         devices = len(views.list_devices(connection))
         return {"ok": well, "broker": ingest.connected, "store": ingest.writing, "devices": devices} | ingest.tally()
+
+
+def _add_metrics(app: FastAPI, reading: Any, ingest: Ingest) -> None:
+    @app.get("/metrics", dependencies=[requires(Role.VIEWER)])
+    def show_metrics(connection: Connection = reading) -> Response:
+        """What Prometheus reads, with a token of a reader."""
+        return Response(metrics.render(connection, ingest), media_type=metrics.CONTENT_TYPE)
 
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:

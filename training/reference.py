@@ -1,7 +1,7 @@
 """The drift reference of a package, from pictures on which it is known to do well."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from edge.backends import Backend
 from edge.contract.manifest import Precision
-from edge.contract.reference import BINS, Distribution, Reference
+from edge.contract.reference import Reference
+from edge.drift.reference import LEAST_CAPTURES, by_band, distributions
+from edge.drift.statistics import answer_statistics, light_band, picture_statistics
 from edge.errors import ConfigError, FrameUnreadable
 from edge.package import ModelPackage
 from edge.preprocess import fit
 from edge.segmentation import decode
-from edge.statistics import answer_statistics, picture_statistics
 
-LEAST_PICTURES = 2 * BINS
-"""With fewer, bins of equal share say nothing."""
+LEAST_PICTURES = LEAST_CAPTURES
 
 
 def read_pictures(paths: Iterable[Path]) -> Iterator[NDArray[np.uint8]]:
@@ -48,7 +48,8 @@ def make_reference(
         image, placement = fit(pixels, size.height_px, size.width_px)
         inference = backend.infer(image)
         found = decode(inference, manifest, placement)
-        rows.append(picture_statistics(image, placement) | answer_statistics(inference, found, manifest))
+        seen = picture_statistics(image, placement)
+        rows.append((light_band(seen), seen | answer_statistics(image, placement, inference, found, manifest)))
         features.append(inference.features)
         content.update(image.tobytes())
     if len(rows) < LEAST_PICTURES:
@@ -57,19 +58,8 @@ def make_reference(
         model=manifest.files[manifest.models[precision]].sha256,
         data=f"sha256:{content.hexdigest()}",
         pictures=len(rows),
-        statistics={name: distribution([row[name] for row in rows]) for name in rows[0]},
+        statistics=distributions([row for _, row in rows]),
+        bands=by_band(rows),
         features_mean=tuple(np.mean(features, axis=0).astype(float).round(6).tolist()),
         features_deviation=tuple(np.std(features, axis=0).astype(float).round(6).tolist()),
-    )
-
-
-def distribution(values: Sequence[float]) -> Distribution:
-    """Bins of equal share, as far as the values differ."""
-    edges = np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1])
-    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=BINS)
-    return Distribution(
-        edges=tuple(edges.tolist()),
-        shares=tuple((counts / len(values)).tolist()),
-        mean=float(np.mean(values)),
-        standard_deviation=float(np.std(values)),
     )

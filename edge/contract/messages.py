@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from edge.contract.drift import DriftEntry
 from edge.contract.message import Count, Digest, Epoch, Instant, Label, Message, Name, Wire
 from edge.contract.records import EventEntry, ObservationEntry
 
@@ -20,6 +21,13 @@ class EventBatch(Message):
 
     epoch: Epoch
     items: Annotated[tuple[EventEntry, ...], Field(min_length=1, max_length=1000)]
+
+
+class DriftBatch(Message):
+    """Drift windows of one camera, in rising order of ``seq``."""
+
+    epoch: Epoch
+    items: Annotated[tuple[DriftEntry, ...], Field(min_length=1, max_length=1000)]
 
 
 class Ack(Message):

@@ -96,6 +96,7 @@ class EventKind(str, Enum):
     SETTINGS_REFUSED = "settings_refused"
     HOT = "hot"
     COOL = "cool"
+    DRIFT = "drift"
     GAP = "gap"
 
 

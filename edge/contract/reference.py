@@ -34,6 +34,8 @@ class Distribution(Wire):
 class Reference(Message):
     """Distributions by the name of the statistic, and the middle of the graph's ``features``.
 
+    ``bands`` has those of pictures of one light each, as far as there were enough of it; ``statistics`` are of all.
+
     ``model`` is the digest of the ONNX file that answered, ``data`` names the pictures, ``pictures`` is how many they
     were; ``features_mean`` and ``features_deviation`` have one value for each of the graph's features.
     """
@@ -42,5 +44,10 @@ class Reference(Message):
     data: Digest
     pictures: Annotated[int, Field(ge=1)]
     statistics: dict[Name, Distribution]
+    bands: dict[Name, dict[Name, Distribution]] = Field(default_factory=dict)
     features_mean: tuple[float, ...]
     features_deviation: tuple[float, ...]
+
+    def of(self, band: str) -> dict[str, Distribution]:
+        """What pictures of a light are compared with."""
+        return self.bands.get(band, self.statistics)

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 from edge.contract.commands import Command, Response
 from edge.contract.control import Desired, Reported
 from edge.contract.message import Message, Name
-from edge.contract.messages import Ack, EventBatch, Health, Info, ObservationBatch, State
+from edge.contract.messages import Ack, DriftBatch, EventBatch, Health, Info, ObservationBatch, State
 
 ROOT = "canopy/v1"
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
@@ -26,6 +26,7 @@ class Channel:
 
 
 OBS = Channel("obs", 1, False, ObservationBatch, 1_000_000, per_camera=True)
+DRIFT = Channel("drift", 1, False, DriftBatch, 1_000_000, per_camera=True)
 EVENT = Channel("event", 1, False, EventBatch, 1_000_000)
 STATE = Channel("state", 1, True, State, 4_096)
 INFO = Channel("info", 1, True, Info, 16_384)
@@ -37,7 +38,7 @@ CMD = Channel("cmd", 1, False, Command, 4_096)
 RSP = Channel("rsp", 1, False, Response, 540_000)
 
 CHANNELS: dict[str, Channel] = {
-    channel.name: channel for channel in (OBS, EVENT, STATE, INFO, HEALTH, ACK, DESIRED, REPORTED, CMD, RSP)
+    channel.name: channel for channel in (OBS, DRIFT, EVENT, STATE, INFO, HEALTH, ACK, DESIRED, REPORTED, CMD, RSP)
 }
 
 

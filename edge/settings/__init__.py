@@ -19,6 +19,7 @@ from edge.settings.camera import (
 )
 from edge.settings.delivery import MqttSettings, OutboxSettings
 from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings
+from edge.settings.drift import CropStage, DriftSettings
 from edge.settings.inference import EngineSettings, InferenceSettings
 from edge.settings.tls import IDENTITY, TlsSettings
 from edge.settings.update import AgreementSettings, UpdateSettings
@@ -29,7 +30,9 @@ __all__ = [
     "SECRETS",
     "AgreementSettings",
     "CameraSettings",
+    "CropStage",
     "DeviceSettings",
+    "DriftSettings",
     "EngineSettings",
     "FolderSource",
     "Fraction",

@@ -5,9 +5,10 @@ A device is (site, device); a stream is one epoch of a device, and its records a
 """
 
 from fleet.schema.access import api_tokens, sessions, users
+from fleet.schema.alerts import alerts, past_alerts, silences
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, Numbers, metadata
-from fleet.schema.drift import drift_windows
+from fleet.schema.drift import drift_labels, drift_windows
 from fleet.schema.identity import certificates, enroll_tokens
 from fleet.schema.places import cameras, plots
 from fleet.schema.rollouts import aliases, desired, device_tags, models, reported, rollout_devices, rollouts
@@ -19,6 +20,7 @@ __all__ = [
     "JsonText",
     "Moment",
     "Numbers",
+    "alerts",
     "aliases",
     "api_tokens",
     "audit",
@@ -29,6 +31,7 @@ __all__ = [
     "device_tags",
     "devices",
     "digests",
+    "drift_labels",
     "drift_windows",
     "enroll_tokens",
     "events",
@@ -40,12 +43,14 @@ __all__ = [
     "metadata",
     "models",
     "observations",
+    "past_alerts",
     "plots",
     "rejects",
     "reported",
     "rollout_devices",
     "rollouts",
     "sessions",
+    "silences",
     "spans",
     "streams",
     "trait_set_members",

@@ -1,6 +1,6 @@
-"""Drift windows as devices send them, numbered in the device's stream like every record."""
+"""Drift windows as devices send them, numbered like every record, and what people say of them."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
 from fleet.schema.base import JsonText, Moment, metadata
 
@@ -18,4 +18,19 @@ drift_windows = Table(
     Column("received_at", Moment, nullable=False),
     Column("payload", JsonText, nullable=False),
     Index("drift_windows_by_camera", "camera_id", "model_id", "since"),
+)
+
+drift_labels = Table(
+    "drift_labels",  # what a person says that a change was
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String(64), nullable=False),
+    Column("camera_id", Integer, ForeignKey("cameras.id")),  # null: every camera of the site
+    Column("label", String(32), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment),  # null: from then on
+    Column("note", Text, nullable=False),
+    Column("who", String(256), nullable=False),
+    Column("said_at", Moment, nullable=False),
+    Index("drift_labels_by_site", "site", "since"),
 )

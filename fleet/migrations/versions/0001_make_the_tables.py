@@ -13,6 +13,20 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "alerts",
+        sa.Column("rule", sa.String(length=32), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.Column("told", sa.Text(), nullable=False),
+        sa.Column("since", schema.Moment(), nullable=False),
+        sa.Column("raised_at", schema.Moment(), nullable=True),
+        sa.Column("notified_at", schema.Moment(), nullable=True),
+        sa.PrimaryKeyConstraint("rule", "site", "device", "camera"),
+    )
+    op.create_table(
         "api_tokens",
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
@@ -116,6 +130,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", "version"),
     )
     op.create_table(
+        "past_alerts",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.String(length=32), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("told", sa.Text(), nullable=False),
+        sa.Column("raised_at", schema.Moment(), nullable=False),
+        sa.Column("cleared_at", schema.Moment(), nullable=False),
+        sa.Column("untold", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("past_alerts", schema=None) as batch_op:
+        batch_op.create_index("past_alerts_by_end", ["cleared_at"], unique=False)
+
+    op.create_table(
         "rejects",
         sa.Column("topic", sa.String(length=256), nullable=False),
         sa.Column("reason", sa.String(length=256), nullable=False),
@@ -139,6 +169,22 @@ def upgrade() -> None:
         sa.Column("changed_at", schema.Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "silences",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("rule", sa.String(length=32), nullable=True),
+        sa.Column("site", sa.String(length=64), nullable=True),
+        sa.Column("device", sa.String(length=64), nullable=True),
+        sa.Column("camera", sa.String(length=64), nullable=True),
+        sa.Column("since", schema.Moment(), nullable=False),
+        sa.Column("until", schema.Moment(), nullable=False),
+        sa.Column("why", sa.String(length=256), nullable=False),
+        sa.Column("who", sa.String(length=256), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.create_index("silences_by_end", ["until"], unique=False)
+
     op.create_table(
         "trait_sets",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -265,6 +311,23 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("trait_set_members", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_trait_set_members_kind_id"), ["kind_id"], unique=False)
+
+    op.create_table(
+        "drift_labels",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("camera_id", sa.Integer(), nullable=True),
+        sa.Column("label", sa.String(length=32), nullable=False),
+        sa.Column("since", schema.Moment(), nullable=False),
+        sa.Column("until", schema.Moment(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("who", sa.String(length=256), nullable=False),
+        sa.Column("said_at", schema.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["camera_id"], ["cameras.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("drift_labels", schema=None) as batch_op:
+        batch_op.create_index("drift_labels_by_site", ["site", "since"], unique=False)
 
     op.create_table(
         "drift_windows",
@@ -453,6 +516,10 @@ def downgrade() -> None:
         batch_op.drop_index("drift_windows_by_camera")
 
     op.drop_table("drift_windows")
+    with op.batch_alter_table("drift_labels", schema=None) as batch_op:
+        batch_op.drop_index("drift_labels_by_site")
+
+    op.drop_table("drift_labels")
     with op.batch_alter_table("trait_set_members", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_trait_set_members_kind_id"))
 
@@ -473,8 +540,16 @@ def downgrade() -> None:
     op.drop_table("aliases")
     op.drop_table("users")
     op.drop_table("trait_sets")
+    with op.batch_alter_table("silences", schema=None) as batch_op:
+        batch_op.drop_index("silences_by_end")
+
+    op.drop_table("silences")
     op.drop_table("rollouts")
     op.drop_table("rejects")
+    with op.batch_alter_table("past_alerts", schema=None) as batch_op:
+        batch_op.drop_index("past_alerts_by_end")
+
+    op.drop_table("past_alerts")
     op.drop_table("models")
     with op.batch_alter_table("kinds", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kinds_trait"))
@@ -490,3 +565,4 @@ def downgrade() -> None:
     op.drop_table("certificates")
     op.drop_table("audit")
     op.drop_table("api_tokens")
+    op.drop_table("alerts")

@@ -1,0 +1,1 @@
+"""Alerts: what needs somebody now, who is told, and when it is over."""

@@ -1,0 +1,1 @@
+"""Drift, over the fleet: which camera changed when, why, and what people say of it."""

@@ -1,0 +1,146 @@
+"""A watch keeps what it knows, tells of a change once, closes a window each day, and costs no reading."""
+
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.contract.drift import DriftWindow
+from edge.contract.records import Clock, Event, EventKind
+from edge.drift.memory import Memory
+from edge.drift.watch import DriftWatch
+from edge.settings import DriftSettings
+
+BORN = datetime(2026, 3, 2, 6, 30, tzinfo=timezone.utc)
+TERMS = np.zeros(64)
+MODEL = "sha256:" + "5a" * 32
+
+
+def clock(at, *, ok=True):
+    return Clock(at=at, monotonic_s=0.0, boot_id="test", clock_ok=ok)
+
+
+class Recorded(list):
+    def windows(self):
+        return [record for record in self if isinstance(record, DriftWindow)]
+
+    def events(self):
+        return [record for record in self if isinstance(record, Event)]
+
+
+def captures(days, *, offset=0.0, first=0, seed=0):
+    """Twelve captures a day: two statistics of the picture and one of the answer, each with noise of its own."""
+    rng = np.random.default_rng(seed)
+    for day in range(first, first + days):
+        for hour in range(12):
+            values = {
+                "mean_grey": rng.normal(120, 4),
+                "sharpness": rng.normal(1, 0.1) + offset,
+                "count.plant": rng.normal(15, 0.3),
+            }
+            yield clock(BORN + timedelta(days=day, hours=hour)), values
+
+
+def run(watch, shots):
+    for at, values in shots:
+        watch.take(at, MODEL, "day", values, TERMS, answers=frozenset({"count.plant"}))
+
+
+def watching(folder, **settings):
+    recorded = Recorded()
+    return DriftWatch("top", DriftSettings(**settings), folder, recorded.append), recorded
+
+
+def test_three_quiet_weeks_raise_nothing(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(21))
+    assert recorded.events() == []
+    assert max(watch.evidence.values()) < 1
+
+
+def test_a_change_is_told_once_and_by_its_name(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(21))
+    run(watch, captures(1, offset=-1.5, first=21, seed=1))
+    (event,) = recorded.events()
+    assert event.kind is EventKind.DRIFT
+    assert event.camera == "top"
+    assert "sharpness" in event.message
+    assert watch.scores["sharpness"] < -5
+    assert watch.changes["sharpness"] == pytest.approx(-1.5, abs=0.3)
+
+
+def test_what_is_known_survives_a_restart_in_the_middle_of_a_change(tmp_path):
+    whole, told = watching(tmp_path / "whole")
+    parts, told_in_parts = watching(tmp_path / "parts")
+    shots = [*captures(21), *captures(1, offset=-1.5, first=21, seed=1)]
+    run(whole, shots)
+    for begin in range(0, len(shots), 29):
+        again = DriftWatch("top", DriftSettings(), tmp_path / "parts", told_in_parts.append)
+        run(again, shots[begin : begin + 29])
+    assert [type(record) for record in told_in_parts] == [type(record) for record in told]
+    assert again.evidence == whole.evidence
+    assert parts.evidence == {}, "the first watch knew nothing"
+
+
+def test_a_day_becomes_windows_of_the_cameras_own_reference_after_the_first_clean_week(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(12))
+    windows = recorded.windows()
+    assert windows, "the camera has a reference of its own by then"
+    assert all(window.rebased and window.band == "day" for window in windows)
+    assert len({window.reference for window in windows}) == 1
+    assert all(window.sums.captures == 12 for window in windows)
+    assert all(sum(bins) == 12 for bins in windows[-1].sums.histograms.values())
+    assert {window.since.at.date() for window in windows} <= {date(2026, 3, day) for day in range(9, 14)}
+
+
+def test_a_new_stage_of_the_crop_begins_anew_with_what_the_model_finds_and_keeps_the_light(tmp_path):
+    stages = [{"name": "seedling", "begins": "2026-03-01"}, {"name": "fruiting", "begins": "2026-03-23"}]
+    watch, recorded = watching(tmp_path, stages=stages)
+    run(watch, captures(21))
+    for at, values in captures(2, first=21, seed=2):
+        watch.take(at, MODEL, "day", values | {"count.plant": 99.0}, TERMS, answers=frozenset({"count.plant"}))
+    assert recorded.events() == []
+    assert {window.band for window in recorded.windows()} == {"day.seedling"}
+
+
+def test_a_capture_is_due_once_in_a_while_and_never_while_the_clock_is_not_believed(tmp_path):
+    watch, _ = watching(tmp_path, every_s=3600)
+    assert watch.due(clock(BORN))
+    assert not watch.due(clock(BORN, ok=False))
+    run(watch, [next(captures(1))])
+    assert not watch.due(clock(BORN + timedelta(seconds=3599)))
+    assert watch.due(clock(BORN + timedelta(seconds=3600)))
+    assert watch.due(clock(BORN - timedelta(days=400))), (
+        "the clock was set back: that is no reason to be blind for a year"
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04nothing", bytes([128, 4, 149]) + b"evil", bytes(9_000_000)])
+def test_a_damaged_memory_is_learnt_anew(tmp_path, content):
+    path = tmp_path / "top.npz"
+    path.write_bytes(content)
+    assert Memory.load(path).notes.names == ()
+
+
+def test_a_memory_cut_anywhere_is_learnt_anew_or_whole(tmp_path):
+    watch, _ = watching(tmp_path)
+    run(watch, captures(2))
+    content = (tmp_path / "top.npz").read_bytes()
+    for end in range(0, len(content), max(1, len(content) // 40)):
+        (tmp_path / "cut.npz").write_bytes(content[:end])
+        assert Memory.load(tmp_path / "cut.npz").notes.names == ()
+    assert len(content) < 200_000
+
+
+def test_a_memory_that_holds_objects_is_not_unpickled(tmp_path):
+    np.savez(tmp_path / "top.npz", notes=np.array([{"a": 1}], object), allow_pickle=True)
+    assert Memory.load(tmp_path / "top.npz").notes.names == ()
+
+
+def test_a_disk_that_takes_nothing_costs_no_capture():
+    watch = DriftWatch("top", DriftSettings(), Path("/proc/nowhere"), lambda _: None)
+    run(watch, captures(1))
+    assert len(watch.evidence) == 3
