@@ -267,7 +267,7 @@ def serve_web(app: FastAPI, listening: socket.socket, http: HttpSettings | None 
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="off", limit_concurrency=1_000,
         timeout_graceful_shutdown=1, server_header=False, ssl_context_factory=tls_context(http),
-        proxy_headers=bool(http.proxies), forwarded_allow_ips=http.proxies,
+        proxy_headers=bool(http.proxies), forwarded_allow_ips=list(http.proxies),
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), name="web", daemon=True)
