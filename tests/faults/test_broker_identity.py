@@ -1,6 +1,7 @@
 """A real Mosquitto with the shipped configuration: who gets in, and what a device can reach from there."""
 
 import re
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -120,6 +121,23 @@ def iter_messages(inbox: "Queue[mqtt.MQTTMessage]") -> list[mqtt.MQTTMessage]:
             return found
         if not message.retain:
             found.append(message)
+
+
+def test_a_packet_above_the_limit_ends_its_connection_and_the_others_go_on(
+    broker: SecureMosquitto, authority: Authority
+) -> None:
+    with (
+        connected(broker, authority.ca, authority.client("canopy-fleet")) as (fleet, inbox),
+        connected(broker, authority.ca, authority.client("gh/ana")) as (device, _),
+    ):
+        gone = threading.Event()
+        device.on_disconnect = lambda *_: gone.set()
+        fleet.subscribe("canopy/v1/#", qos=1)
+        device.publish(f"{HERS}/obs/top", b"x" * 3_000_000, qos=1)
+        assert gone.wait(10)
+        with connected(broker, authority.ca, authority.client("gh/bob")) as (other, _):
+            other.publish(f"{HIS}/obs/top", b"x" * 1_000_000, qos=1)
+            assert [message.topic for message in iter_messages(inbox)] == [f"{HIS}/obs/top"]
 
 
 # --- no connection
