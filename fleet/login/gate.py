@@ -17,13 +17,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet import audit
-from fleet.access import Visit, current
+from fleet.access import NOBODY, Visit, current
 from fleet.errors import StoreError
 from fleet.login.recognise import Recognised, recognise
 from fleet.store import Store
 
 CSRF_HEADER, CSRF_FIELD = "x-csrf-token", "csrf"
 MAX_BODY_BYTES = 100_000
+MAX_FIELDS = 64
 HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 SOCKET = "WEBSOCKET"
 
@@ -49,7 +50,7 @@ def refusal(asked: HTTPConnection, method: str, found: Recognised, csrf: str) ->
         return Refusal(found.status, found.refusal or visit.hint or "log in first")
     if changes and visit.by == "loopback":
         return Refusal(403, visit.hint)
-    if visit.by == "session" and (changes or method == SOCKET) and not is_own_page(asked):
+    if visit.by != "token" and (changes or method == SOCKET) and not is_own_page(asked):
         return Refusal(403, "this came from a page of another site")
     if changes and visit.by == "session" and not hmac.compare_digest(csrf.encode(), visit.csrf.encode()):
         return Refusal(403, "this page is out of date: load it again (its CSRF token is not that of your session)")
@@ -84,6 +85,9 @@ class Gate:
             refused = Refusal(413, f"send a Content-Length of at most {MAX_BODY_BYTES} bytes")
             await _answer(asked, method, refused)(scope, receive, send)
             return
+        if asked.url.path.startswith(PUBLIC_BELOW):
+            await self._pass(scope, receive, send, NOBODY)
+            return
         try:
             found = await run_in_threadpool(recognise, self._store, asked)
         except StoreError as error:
@@ -116,7 +120,8 @@ class Gate:
 
 def _has_no_bound(asked: HTTPConnection) -> bool:
     length = asked.headers.get("content-length", "")
-    return not (length.isascii() and length.isdecimal() and int(length[:12]) <= MAX_BODY_BYTES)
+    is_number = length.isascii() and length.isdecimal() and len(length) <= len(str(MAX_BODY_BYTES))
+    return not is_number or int(length) > MAX_BODY_BYTES or "transfer-encoding" in asked.headers
 
 
 async def _csrf(asked: HTTPConnection, receive: Receive) -> tuple[Receive, str]:
@@ -126,8 +131,16 @@ async def _csrf(asked: HTTPConnection, receive: Receive) -> tuple[Receive, str]:
     if sent or not is_form or asked.scope["type"] != "http":
         return receive, sent
     body = await _read(receive)
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=64)
-    return _again(body, receive), fields.get(CSRF_FIELD, [""])[0]
+    return _again(body, receive), form_fields(body).get(CSRF_FIELD, "")
+
+
+def form_fields(body: bytes) -> dict[str, str]:
+    """The fields of a form, each with its first value; none of a form that has too many."""
+    try:
+        found = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MAX_FIELDS)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in found.items()}
 
 
 async def _read(receive: Receive) -> bytes:
