@@ -17,6 +17,11 @@ from edge.link import Link, LinkDown
 from edge.settings import MqttSettings, TlsSettings
 from fleet.ca import certificates
 from fleet.ca.folder import _private_pem, pem
+from fleet.ca.upkeep import ensure_fleet
+from fleet.ingest import Ingest
+from fleet.settings import MqttSettings as FleetMqttSettings
+from fleet.settings import MqttTlsSettings
+from fleet.store import Store
 from tests.sim.authority import Authority, Refused, SecureMosquitto, connected, now
 from tests.sim.mosquitto import require_mosquitto
 
@@ -239,3 +244,19 @@ def test_each_refusal_says_what_mends_it(
     ca = foreign.ca if kind == "other server" else authority.ca
     found = complaint(broker, ca, own, "127.0.0.1" if kind == "other name" else "localhost")
     assert re.search(says, found), found
+
+
+def test_the_service_says_why_it_is_not_connected_and_connects_with_what_it_made_itself(
+    broker: SecureMosquitto, authority: Authority, foreign: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'fleet.sqlite'}")
+    for known, made in ((foreign, False), (authority, True)):
+        ensure_fleet(authority, now())
+        tls = MqttTlsSettings(ca=known.ca, certificate=authority.fleet, key=authority.fleet)
+        settings = FleetMqttSettings(embedded=False, host="localhost", port=broker.port, tls=tls)
+        ingest = Ingest(store, settings, broker.port)
+        ingest.start()
+        assert ingest.wait_subscribed(10.0 if made else 1.5) is made
+        ingest.stop()
+    store.close()
+    assert caplog.text.count("another authority signed the server's certificate") == 1
