@@ -1,8 +1,9 @@
 """The gate before every route: who asks, may they come in, and is it they who ask and not a page elsewhere.
 
-It decides in pure code (``refusal``) and lets nothing of a body be read that has no bound. What a route is for it says
-itself, with ``fleet.access.requires``. Whatever changes something is in the audit log: most routes write there what was
-done, and for one that does not, the gate writes that it was called.
+It decides in pure code (``refusal``), by the path that the router sees: a URL put together with the Host header could
+show another. It lets nothing of a body be read that has no bound. What a route is for it says itself, with
+``fleet.access.requires``. Whatever changes something is in the audit log: most routes write there what was done; for
+one that does not, the gate writes that it was called.
 """
 
 import hmac
@@ -44,7 +45,7 @@ class Refusal:
 def refusal(asked: HTTPConnection, method: str, found: Recognised, csrf: str) -> Refusal | None:
     """Whether a request is refused. ``csrf`` is what it sent as such, in a header or a form."""
     visit, changes = found.visit, method not in HARMLESS | {SOCKET}
-    if is_public(asked.url.path):
+    if is_public(asked.scope["path"]):
         return None
     if visit.principal is None:
         return Refusal(found.status, found.refusal or visit.hint or "log in first")
@@ -85,7 +86,7 @@ class Gate:
             refused = Refusal(413, f"send a Content-Length of at most {MAX_BODY_BYTES} bytes")
             await _answer(asked, method, refused)(scope, receive, send)
             return
-        if asked.url.path.startswith(PUBLIC_BELOW):
+        if asked.scope["path"].startswith(PUBLIC_BELOW):
             await self._pass(scope, receive, send, NOBODY)
             return
         try:
@@ -174,7 +175,7 @@ def _watched(send: Send, status: list[int]) -> Callable[[MutableMapping[str, Any
 def _answer(asked: HTTPConnection, method: str, refused: Refusal) -> ASGIApp:
     if method == SOCKET:
         return _close
-    path, query = asked.url.path, asked.url.query
+    path, query = asked.scope["path"], asked.scope["query_string"].decode("latin-1")
     for_people = "text/html" in asked.headers.get("accept", "") and not path.startswith(("/api/", "/brapi/"))
     if refused.status == 401 and for_people and method in HARMLESS:
         return RedirectResponse(f"/login?next={quote(f'{path}?{query}' if query else path, safe='')}", 303)

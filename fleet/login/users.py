@@ -27,6 +27,11 @@ def exist(connection: Connection) -> bool:
     return connection.execute(select(_table.name).limit(1)).first() is not None
 
 
+def is_known(connection: Connection, name: str) -> bool:
+    """Whether there is such a user."""
+    return _find(connection, name[:64]) is not None
+
+
 def add(connection: Connection, name: str, role: Role, password: str, who: str) -> None:
     """Let somebody log in.
 

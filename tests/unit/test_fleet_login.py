@@ -190,6 +190,30 @@ def test_a_new_password_ends_every_session(client: httpx.Client, store: Store) -
     assert client.get("/api/devices").status_code == 401
 
 
+def test_a_person_gives_themselves_a_new_password_and_stays_logged_in_here_alone(
+    client: httpx.Client, store: Store
+) -> None:
+    log_in(client)
+    elsewhere = {"Cookie": f"canopy={client.cookies['canopy']}"}
+    assert 'autocomplete="new-password"' in client.get("/password").text
+    good = {"old": PASSWORD, "new": "quite another one", "again": "quite another one"}
+
+    def change(**fields: str) -> int:
+        return client.post("/password", data={**good, **fields, "csrf": csrf(client)["X-CSRF-Token"]}).status_code
+
+    assert change(old="wrong wrong wrong") == 403
+    assert change(again="something else") == 422
+    assert change(new="short", again="short") == 422
+    assert client.post("/password", data=good).status_code == 403, "without the CSRF token"
+    assert change() == 303
+    assert client.get("/api/devices").status_code == 200
+    with httpx.Client(base_url=client.base_url, headers=elsewhere) as other:
+        assert other.get("/api/devices").status_code == 401
+        assert log_in(other, password=PASSWORD).status_code == 401
+        assert log_in(other, password="quite another one").status_code == 303
+    assert ("ana", "user password", "ana") in actions(store)
+
+
 @pytest.mark.parametrize("column", ["seen_at", "created_at"])
 def test_a_session_ends_when_it_is_not_used_and_when_it_is_old(client: httpx.Client, store: Store, column: str) -> None:
     log_in(client)
@@ -315,6 +339,28 @@ def test_a_form_of_a_thousand_fields_is_one_without_any(client: httpx.Client) ->
     many = {f"field{number}": "x" for number in range(1_000)}
     assert client.post("/login", data={**many, "name": "ana", "password": PASSWORD}).status_code == 401
     assert client.post("/logout", data={**many, "csrf": csrf(client)["X-CSRF-Token"]}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [
+        ("/api/devices", "127.0.0.1/login?"),
+        ("/api/devices", "127.0.0.1/static/?"),
+        ("/api/devices", "127.0.0.1#"),
+        ("/login%3F/../api/devices", "127.0.0.1"),
+        ("/login%23", "127.0.0.1"),
+        ("/static/../api/devices", "127.0.0.1"),
+        ("/static/%2e%2e/api/devices", "127.0.0.1"),
+        ("//api/devices", "127.0.0.1"),
+        ("/API/devices", "127.0.0.1"),
+        ("/api/devices/", "127.0.0.1"),
+    ],
+)
+def test_no_spelling_of_a_path_or_a_host_gets_by_the_gate(client: httpx.Client, path: str, host: str) -> None:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=10) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer[:12] in {b"HTTP/1.1 401", b"HTTP/1.1 404", b"HTTP/1.1 400"}, answer
 
 
 # --- programs
