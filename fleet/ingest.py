@@ -10,6 +10,7 @@ watermarks may overtake each other on the way to the broker, so each process loo
 
 import logging
 import ssl
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -202,11 +203,16 @@ class Ingest:
         self._show_newest_certificate()
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
+        self._tell_trouble(sys.exc_info()[1])  # the library calls this while it handles the error, and does not pass it
         self._show_newest_certificate()
 
     def _on_log(self, _client: mqtt.Client, _data: Any, _level: int, text: str) -> None:
-        """Why TLS failed the library only writes to its log; it is said once, until a connection stands."""
-        meant = tls.meaning(text)
+        """What TLS says after the handshake, as 1.3 does, the library tells its log alone."""
+        self._tell_trouble(text)
+
+    def _tell_trouble(self, said: object) -> None:
+        """What is wrong with TLS, once until a connection stands."""
+        meant = tls.meaning(said)
         if meant and meant != self._trouble:
             log.error("the broker at %s:%s: %s", self._settings.host, self._port, meant)
             self._trouble = meant

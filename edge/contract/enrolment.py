@@ -8,7 +8,7 @@ before the secret is told.
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import Field
@@ -60,7 +60,7 @@ class Enrolled(Wire):
 class EnrolmentToken:
     """What an operator hands to a technician. ``authority``: SHA-256 of the root certificate in DER."""
 
-    secret: str
+    secret: str = field(repr=False)
     authority: bytes
 
     def __str__(self) -> str:

@@ -38,14 +38,11 @@ def add_enrolment(app: FastAPI, store: Store, folder: CaFolder, terms: enrolment
 
     def sign(request: Request, about: str, issue: Callable[[Connection], str]) -> Enrolled:
         address = request.client.host if request.client else "unknown"
-        if throttle.wait_s(about, address, time.monotonic()):
-            raise HTTPException(429, "too many requests that were none; wait five minutes")
-        try:
-            with store.writing() as connection:
-                certificate = issue(connection)
-        except (EnrolmentRefused, RequestRefused):
-            throttle.failed(about, address, time.monotonic())
-            raise
+        if throttle.admit(about, address, time.monotonic()):
+            raise HTTPException(429, "too many requests that were refused; wait five minutes")
+        with store.writing() as connection:
+            certificate = issue(connection)
+        throttle.succeeded(about, address)
         return Enrolled(certificate=certificate, chain=pem(folder.issuer().certificate).decode())
 
     @app.post(ENROL_PATH)

@@ -98,5 +98,8 @@ class Upkeep:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self.look(datetime.now(timezone.utc))
+            try:
+                self.look(datetime.now(timezone.utc))
+            except Exception:
+                log.exception("the authority could not be looked after")
             self._stopping.wait(EVERY_S)

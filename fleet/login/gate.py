@@ -1,8 +1,9 @@
 """The gate before every route: who asks, may they come in, and is it they who ask and not a page elsewhere.
 
-It decides in pure code (``refusal``) and lets nothing of a body be read that has no bound. What a route is for it says
-itself, with ``fleet.access.requires``. Whatever changes something is in the audit log: most routes write there what was
-done, and for one that does not, the gate writes that it was called.
+It decides in pure code (``refusal``), by the path that the router sees: a URL put together with the Host header could
+show another. It lets nothing of a body be read that has no bound. What a route is for it says itself, with
+``fleet.access.requires``. Whatever changes something is in the audit log: most routes write there what was done; for
+one that does not, the gate writes that it was called.
 """
 
 import hmac
@@ -17,7 +18,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleet import audit
-from fleet.access import Visit, current
+from fleet.access import NOBODY, Visit, current
 from fleet.api.problems import RETRY_AFTER_S, problem
 from fleet.errors import StoreError
 from fleet.login.recognise import Recognised, recognise
@@ -25,6 +26,7 @@ from fleet.store import Store
 
 CSRF_HEADER, CSRF_FIELD = "x-csrf-token", "csrf"
 MAX_BODY_BYTES = 100_000
+MAX_FIELDS = 64
 HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 SOCKET = "WEBSOCKET"
 
@@ -44,13 +46,13 @@ class Refusal:
 def refusal(asked: HTTPConnection, method: str, found: Recognised, csrf: str) -> Refusal | None:
     """Whether a request is refused. ``csrf`` is what it sent as such, in a header or a form."""
     visit, changes = found.visit, method not in HARMLESS | {SOCKET}
-    if is_public(asked.url.path):
+    if is_public(asked.scope["path"]):
         return None
     if visit.principal is None:
         return Refusal(found.status, found.refusal or visit.hint or "log in first")
     if changes and visit.by == "loopback":
         return Refusal(403, visit.hint)
-    if visit.by == "session" and (changes or method == SOCKET) and not is_own_page(asked):
+    if visit.by != "token" and (changes or method == SOCKET) and not is_own_page(asked):
         return Refusal(403, "this came from a page of another site")
     if changes and visit.by == "session" and not hmac.compare_digest(csrf.encode(), visit.csrf.encode()):
         return Refusal(403, "this page is out of date: load it again (its CSRF token is not that of your session)")
@@ -85,6 +87,9 @@ class Gate:
             refused = Refusal(413, f"send a Content-Length of at most {MAX_BODY_BYTES} bytes")
             await _answer(asked, method, refused)(scope, receive, send)
             return
+        if asked.scope["path"].startswith(PUBLIC_BELOW):
+            await self._pass(scope, receive, send, NOBODY)
+            return
         try:
             found = await run_in_threadpool(recognise, self._store, asked)
         except StoreError as error:
@@ -117,7 +122,8 @@ class Gate:
 
 def _has_no_bound(asked: HTTPConnection) -> bool:
     length = asked.headers.get("content-length", "")
-    return not (length.isascii() and length.isdecimal() and int(length[:12]) <= MAX_BODY_BYTES)
+    is_number = length.isascii() and length.isdecimal() and len(length) <= len(str(MAX_BODY_BYTES))
+    return not is_number or int(length) > MAX_BODY_BYTES or "transfer-encoding" in asked.headers
 
 
 async def _csrf(asked: HTTPConnection, receive: Receive) -> tuple[Receive, str]:
@@ -127,8 +133,16 @@ async def _csrf(asked: HTTPConnection, receive: Receive) -> tuple[Receive, str]:
     if sent or not is_form or asked.scope["type"] != "http":
         return receive, sent
     body = await _read(receive)
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=64)
-    return _again(body, receive), fields.get(CSRF_FIELD, [""])[0]
+    return _again(body, receive), form_fields(body).get(CSRF_FIELD, "")
+
+
+def form_fields(body: bytes) -> dict[str, str]:
+    """The fields of a form, each with its first value; none of a form that has too many."""
+    try:
+        found = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MAX_FIELDS)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in found.items()}
 
 
 async def _read(receive: Receive) -> bytes:
@@ -162,7 +176,7 @@ def _watched(send: Send, status: list[int]) -> Callable[[MutableMapping[str, Any
 def _answer(asked: HTTPConnection, method: str, refused: Refusal) -> ASGIApp:
     if method == SOCKET:
         return _close
-    path, query = asked.url.path, asked.url.query
+    path, query = asked.scope["path"], asked.scope["query_string"].decode("latin-1")
     for_people = "text/html" in asked.headers.get("accept", "") and not path.startswith(("/api/", "/brapi/"))
     if refused.status == 401 and for_people and method in HARMLESS:
         return RedirectResponse(f"/login?next={quote(f'{path}?{query}' if query else path, safe='')}", 303)

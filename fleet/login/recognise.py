@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 from starlette.requests import HTTPConnection
@@ -33,7 +34,7 @@ class Recognised:
 
 def is_secure(asked: HTTPConnection) -> bool:
     """Whether the request came over TLS, to this service or to a proxy that is believed."""
-    return asked.url.scheme in {"https", "wss"}
+    return asked.scope["scheme"] in {"https", "wss"}
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -63,7 +64,7 @@ def recognise(store: Store, asked: HTTPConnection) -> Recognised:
 def _find(connection: Connection, asked: HTTPConnection, now: datetime) -> Recognised:
     scheme, _, token = asked.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return _by_token(connection, token.strip(), asked.url.path, now)
+        return _by_token(connection, token.strip(), asked.scope["path"], now)
     secret = session_secret(asked)
     found = sessions.find(connection, secret, now) if secret else None
     if found is not None:
@@ -87,4 +88,11 @@ def _by_token(connection: Connection, token: str, path: str, now: datetime) -> R
 def _is_local(asked: HTTPConnection) -> bool:
     """From this machine, under its own name (a page elsewhere could give its name this address), by no proxy."""
     from_here = asked.client is not None and is_loopback(asked.client.host)
-    return from_here and is_loopback(asked.url.hostname or "") and _FORWARDED.isdisjoint(asked.headers)
+    return from_here and _names_loopback(asked.headers.get("host", "")) and _FORWARDED.isdisjoint(asked.headers)
+
+
+def _names_loopback(host: str) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False

@@ -11,10 +11,13 @@ from fleet import audit, schema
 from fleet.access import Principal, Role
 from fleet.errors import NotFound, NotPossible, PlanError
 from fleet.login.passwords import hash_password, matches
+from fleet.store import Store
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _table = schema.users.c
 
+RESERVED = frozenset({"local", "nobody", audit.SERVICE})
+"""Names under which the audit log speaks of others."""
 FIRST = "canopy-fleet user add NAME --role admin"
 """What the owner types first."""
 
@@ -22,6 +25,11 @@ FIRST = "canopy-fleet user add NAME --role admin"
 def exist(connection: Connection) -> bool:
     """Whether anybody can log in."""
     return connection.execute(select(_table.name).limit(1)).first() is not None
+
+
+def is_known(connection: Connection, name: str) -> bool:
+    """Whether there is such a user."""
+    return _find(connection, name[:64]) is not None
 
 
 def add(connection: Connection, name: str, role: Role, password: str, who: str) -> None:
@@ -37,6 +45,8 @@ def add(connection: Connection, name: str, role: Role, password: str, who: str) 
         raise PlanError(
             f"{name!r:.80} is no user's name; take up to 64 letters, digits, dots, hyphens and underscores"
         ) from error
+    if name in RESERVED:
+        raise PlanError(f"{name} means somebody else in the audit log; take another name")
     if _find(connection, name) is not None:
         raise NotPossible(f"there is a user {name} already; change it with canopy-fleet user role or user password")
     now = datetime.now(timezone.utc)
@@ -93,10 +103,11 @@ def list_users(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(select(*columns).order_by(_table.name)).mappings()]
 
 
-def authenticate(connection: Connection, name: str, password: str) -> Principal | None:
+def authenticate(store: Store, name: str, password: str) -> Principal | None:
     """Who this is by name and password; ``None`` if it is nobody, which takes as long."""
-    found = _find(connection, name[:64])
-    if not matches(found and found.password, password) or found is None:
+    with store.reading() as connection:
+        found = _find(connection, name[:64])
+    if not matches(found and found.password, password) or found is None:  # a tenth of a second, without the database
         return None
     return Principal(found.name, Role[found.role.upper()])
 

@@ -1,6 +1,7 @@
 """A real Mosquitto with the shipped configuration: who gets in, and what a device can reach from there."""
 
 import re
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,11 @@ from edge.link import Link, LinkDown
 from edge.settings import MqttSettings, TlsSettings
 from fleet.ca import certificates
 from fleet.ca.folder import _private_pem, pem
+from fleet.ca.upkeep import ensure_fleet
+from fleet.ingest import Ingest
+from fleet.settings import MqttSettings as FleetMqttSettings
+from fleet.settings import MqttTlsSettings
+from fleet.store import Store
 from tests.sim.authority import Authority, Refused, SecureMosquitto, connected, now
 from tests.sim.mosquitto import require_mosquitto
 
@@ -122,6 +128,23 @@ def iter_messages(inbox: "Queue[mqtt.MQTTMessage]") -> list[mqtt.MQTTMessage]:
             found.append(message)
 
 
+def test_a_packet_above_the_limit_ends_its_connection_and_the_others_go_on(
+    broker: SecureMosquitto, authority: Authority
+) -> None:
+    with (
+        connected(broker, authority.ca, authority.client("canopy-fleet")) as (fleet, inbox),
+        connected(broker, authority.ca, authority.client("gh/ana")) as (device, _),
+    ):
+        gone = threading.Event()
+        device.on_disconnect = lambda *_: gone.set()
+        fleet.subscribe("canopy/v1/#", qos=1)
+        device.publish(f"{HERS}/obs/top", b"x" * 3_000_000, qos=1)
+        assert gone.wait(10)
+        with connected(broker, authority.ca, authority.client("gh/bob")) as (other, _):
+            other.publish(f"{HIS}/obs/top", b"x" * 1_000_000, qos=1)
+            assert [message.topic for message in iter_messages(inbox)] == [f"{HIS}/obs/top"]
+
+
 # --- no connection
 
 
@@ -221,3 +244,19 @@ def test_each_refusal_says_what_mends_it(
     ca = foreign.ca if kind == "other server" else authority.ca
     found = complaint(broker, ca, own, "127.0.0.1" if kind == "other name" else "localhost")
     assert re.search(says, found), found
+
+
+def test_the_service_says_why_it_is_not_connected_and_connects_with_what_it_made_itself(
+    broker: SecureMosquitto, authority: Authority, foreign: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'fleet.sqlite'}")
+    for known, made in ((foreign, False), (authority, True)):
+        ensure_fleet(authority, now())
+        tls = MqttTlsSettings(ca=known.ca, certificate=authority.fleet, key=authority.fleet)
+        settings = FleetMqttSettings(embedded=False, host="localhost", port=broker.port, tls=tls)
+        ingest = Ingest(store, settings, broker.port)
+        ingest.start()
+        assert ingest.wait_subscribed(10.0 if made else 1.5) is made
+        ingest.stop()
+    store.close()
+    assert caplog.text.count("another authority signed the server's certificate") == 1

@@ -395,7 +395,7 @@ def test_no_text_breaks_the_reading_of_a_request_or_a_certificate(text: str) -> 
             read(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, len(GOOD_DER) - 1), st.integers(1, 255)),
@@ -449,6 +449,7 @@ def test_nothing_of_a_request_but_its_key_gets_into_the_certificate(store: Store
     assert made.subject.rfc4514_string() == f"CN={NAME}"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.from_regex(r"canopy1\.[A-Za-z0-9_-]{40,46}\.[A-Za-z0-9_=-]{40,46}", fullmatch=True))
 def test_no_text_breaks_the_reading_of_a_token(text: str) -> None:
     try:

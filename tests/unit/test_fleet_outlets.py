@@ -46,7 +46,9 @@ def test_the_metrics_are_those_of_the_store(store):
     found = families(store)
     assert values(found["canopy_device_records"]) == {("site", "dev"): 3, ("south", "dev-2"): 1}
     assert values(found["canopy_device_records_behind"])["site", "dev"] == 3
-    assert values(found["canopy_device_online"]) == {("site", "dev"): 1, ("south", "dev-2"): 0}, "of one no sign of life"
+    assert values(found["canopy_device_online"]) == {("site", "dev"): 1, ("south", "dev-2"): 0}, (
+        "of one no sign of life"
+    )
     assert found["canopy_fleet_receiving"].samples[0].value == 0
     assert found["canopy_fleet_messages_committed"].type == "counter"
 
