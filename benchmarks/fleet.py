@@ -82,7 +82,10 @@ def fields_of(pid: int) -> list[str]:
 
 def cpu_s(pid: int, *, ended: bool = False) -> float:
     """Of a process; with ``ended``, also of its children that have ended."""
-    return sum(int(ticks) for ticks in fields_of(pid)[11 : 15 if ended else 13]) / _TICK
+    try:
+        return sum(int(ticks) for ticks in fields_of(pid)[11 : 15 if ended else 13]) / _TICK
+    except FileNotFoundError:  # it ended since: its parent has its time now
+        return 0.0
 
 
 def children(parent: int) -> list[int]:
