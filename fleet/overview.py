@@ -116,7 +116,7 @@ def _cameras(connection: Connection, site: str | None, after: CameraName | None,
 
 def _plots(connection: Connection, camera_ids: Sequence[int]) -> dict[int, list[Any]]:
     plots = schema.plots.c
-    query = select(plots.id, plots.camera_id, plots.taken_at).where(plots.camera_id.in_(camera_ids))
+    query = select(plots.id, plots.camera_id, plots.taken_at).where(is_one_of(connection, plots.camera_id, camera_ids))
     found: dict[int, list[Any]] = defaultdict(list)
     for row in connection.execute(query):
         found[row.camera_id].append(row)
@@ -130,9 +130,11 @@ def _newest(connection: Connection, camera_ids: Sequence[int]) -> dict[int, dict
     newest = and_(table.stream_id == plots.stream_id, table.seq == plots.seq, table.taken_at == plots.taken_at)
     sums = [func.sum(at_position(table.readings, literal_column(str(position)))) for position in positions]
     query = select(plots.camera_id, table.trait_set_id, *sums).join_from(schema.plots, schema.observations, newest)
-    query = query.where(plots.camera_id.in_(camera_ids)).group_by(plots.camera_id, table.trait_set_id)
+    query = query.where(is_one_of(connection, plots.camera_id, camera_ids)).group_by(
+        plots.camera_id, table.trait_set_id
+    )
     found: dict[int, dict[tuple[str, str | None], float]] = defaultdict(dict)
-    for camera_id, trait_set_id, *totals in connection.execute(query):
+    for camera_id, trait_set_id, *totals in connection.execute(query.group_by(plots.camera_id, table.trait_set_id)):
         for position, total in zip(positions, totals, strict=True):
             kind = places.get((trait_set_id, position))
             if kind is not None:
@@ -167,7 +169,7 @@ def _yesterday(
 
 def _accounts(connection: Connection, device_ids: Sequence[int], since: datetime) -> dict[int, tuple[int, int, int]]:
     streams, hours, gaps, spans = schema.streams.c, schema.hours.c, schema.gaps.c, schema.spans.c
-    own = streams.device_id.in_(device_ids)
+    own = is_one_of(connection, streams.device_id, device_ids)
     received = _sums(
         connection,
         select(streams.device_id, func.sum(hours.received))
