@@ -8,14 +8,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, literal, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Select, false, literal, select, tuple_
 
 from fleet import schema
 from fleet.observed import documents, observed
-from fleet.readings import CROP
+from fleet.readings import CROP, Selection, plots_of
 
 Conditions = Iterable[ColumnElement[bool]]
 Document = dict[str, Any]
+
+_TABLE = schema.observations.c
 
 DevicePlace = tuple[str, str]
 CameraPlace = tuple[str, str, str]
@@ -89,17 +91,25 @@ def fleet_wide() -> Select[Any]:
     return query.join(streams, streams.c.id == table.c.stream_id).join(owners, owners.c.id == streams.c.device_id)
 
 
-def made_by(digest: str | None) -> list[ColumnElement[bool]]:
-    """The condition that an observation was made by this model; none without one."""
-    known = select(schema.digests.c.id).where(schema.digests.c.digest == digest)
-    return [] if digest is None else [schema.observations.c.model_id.in_(known)]
+def of_plots(connection: Connection, selection: Selection) -> list[ColumnElement[bool]]:
+    """The condition that an observation is of one of these plots; none if every plot is meant."""
+    return [_one_of(_TABLE.plot_id, plots_of(connection, selection))] if selection.names_places else []
 
 
-def holding(trait: str | None) -> list[ColumnElement[bool]]:
+def made_by(connection: Connection, digest: str | None) -> list[ColumnElement[bool]]:
+    """The condition that an observation was made by this model; none without one.
+
+    By number, so that nobody searches every observation for a model that made none.
+    """
+    query = select(schema.digests.c.id).where(schema.digests.c.digest == digest)
+    return [] if digest is None else [_one_of(_TABLE.model_id, connection.execute(query).scalars().all())]
+
+
+def holding(connection: Connection, trait: str | None) -> list[ColumnElement[bool]]:
     """The condition that an observation holds this trait; none without one."""
     members, kinds = schema.trait_set_members, schema.kinds
-    sets = select(members.c.trait_set_id).join_from(members, kinds).where(kinds.c.trait == trait)
-    return [] if trait is None else [schema.observations.c.trait_set_id.in_(sets)]
+    query = select(members.c.trait_set_id).join_from(members, kinds).where(kinds.c.trait == trait)
+    return [] if trait is None else [_one_of(_TABLE.trait_set_id, connection.execute(query).scalars().all())]
 
 
 def events(connection: Connection, conditions: Conditions, after: EventPlace | None, limit: int) -> list[Document]:
@@ -123,6 +133,11 @@ def rollouts(connection: Connection, after: RolloutPlace | None, limit: int) -> 
     table = schema.rollouts
     query = select(table.c.id, table.c.created_at)
     return _rows(connection, query, (table.c.created_at, table.c.id), after, limit, newest_first=True)
+
+
+def _one_of(column: Column[Any], numbers: Any) -> ColumnElement[bool]:
+    """Without any number, a condition of which the database sees that it has nothing to look at."""
+    return false() if isinstance(numbers, Sequence) and not numbers else column.in_(numbers)
 
 
 def _rows(

@@ -110,7 +110,7 @@ def narrowed(connection: Connection, selection: Selection) -> Select[Any]:
     kinds, digests = schema.kinds, schema.digests
     query = _readings()
     if selection.names_places:
-        query = query.where(_OBSERVATIONS.plot_id.in_(_plots(connection, selection)))
+        query = query.where(_OBSERVATIONS.plot_id.in_(plots_of(connection, selection)))
     for condition in (
         kinds.c.trait == selection.trait if selection.trait is not None else None,
         digests.c.digest == selection.model if selection.model is not None else None,
@@ -121,7 +121,7 @@ def narrowed(connection: Connection, selection: Selection) -> Select[Any]:
     return query
 
 
-def _plots(connection: Connection, selection: Selection) -> Any:
+def plots_of(connection: Connection, selection: Selection) -> Any:
     """The plots that are meant: by number if they are few, so that their index is used."""
     devices, cameras, plots = schema.devices.c, schema.cameras.c, schema.plots.c
     wanted = (

@@ -1,7 +1,6 @@
 """The audit log: who did what, when, chained by hashes."""
 
 from dataclasses import asdict
-from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -10,12 +9,12 @@ from fleet import audit
 from fleet.access import Role, requires
 from fleet.api.asking import Limit, Page, Reading, WholeFleet, page_of
 from fleet.api.caching import Revalidated
-from fleet.api.cursors import After, Cursor
+from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
 
 router = APIRouter(tags=["audit"], route_class=Revalidated, dependencies=[WholeFleet, requires(Role.OPERATOR)])
 
-_CURSOR = Cursor("audit", Annotated[int, Field(ge=0, le=2**62)])
+_CURSOR = Cursor("audit", Number)
 
 
 class AuditEntry(BaseModel):

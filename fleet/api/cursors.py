@@ -9,7 +9,7 @@ import binascii
 from typing import Annotated, Any
 
 from fastapi import HTTPException, Query
-from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 MAX_CURSOR = 512
 
@@ -17,6 +17,10 @@ After = Annotated[
     Annotated[str, StringConstraints(max_length=MAX_CURSOR)] | None,
     Query(description="`next` of the page before; absent: the first page.", examples=[None]),
 ]
+
+
+Number = Annotated[int, Field(ge=0, le=2**62)]
+"""A number in a place, as every database can hold it."""
 
 
 class Cursor:

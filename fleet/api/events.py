@@ -7,17 +7,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from edge.contract.message import Name
+from edge.contract.message import Instant, Name
 from edge.contract.records import EventKind
 from fleet import paged, schema
 from fleet.api.asking import Limit, Page, Reading, Seen, Since, Until, in_utc, narrowed, page_of
 from fleet.api.caching import Revalidated
-from fleet.api.cursors import After, Cursor
+from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
 
 router = APIRouter(tags=["events"], route_class=Revalidated)
 
-_CURSOR = Cursor("events", tuple[datetime, int, int])
+_CURSOR = Cursor("events", tuple[Instant, Number, Number])
 
 
 class Event(BaseModel):

@@ -11,12 +11,12 @@ from edge.contract.message import Name
 from fleet import paged, schema
 from fleet.api.asking import Limit, Page, Reading, Seen, narrowed, page_of
 from fleet.api.caching import Revalidated
-from fleet.api.cursors import After, Cursor
+from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
 
 router = APIRouter(tags=["completeness"], route_class=Revalidated)
 
-_CURSOR = Cursor("gaps", tuple[int, int, int])
+_CURSOR = Cursor("gaps", tuple[Number, Number, Number])
 
 
 class Gap(BaseModel):

@@ -7,19 +7,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from edge.contract.message import Digest, Name
+from edge.contract.message import Digest, Instant, Name
 from edge.contract.records import Outcome, QualityFlag
 from edge.contract.traits import Unit
 from fleet import paged, schema
 from fleet.api.asking import DeviceOf, Limit, Page, Reading, Seen, Since, SiteOf, Until, in_utc, narrowed, page_of
 from fleet.api.caching import Revalidated
-from fleet.api.cursors import After, Cursor
+from fleet.api.cursors import After, Cursor, Number
 from fleet.api.devices import known_device
 from fleet.api.problems import responses
+from fleet.readings import Selection
 
 router = APIRouter(tags=["observations"], route_class=Revalidated)
 
-_CURSOR = Cursor("observations", tuple[datetime, int, int])
+_CURSOR = Cursor("observations", tuple[Instant, Number, Number])
 _LATEST = Cursor("latest", tuple[Name, Name])
 
 
@@ -79,19 +80,16 @@ def list_observations(
     after: After = None,
 ) -> Page[Observation]:
     """Observations, the newest first by `taken_at`."""
-    table, devices = schema.observations, schema.devices
+    table = schema.observations
     conditions = narrowed(
         scope,
-        devices.c.site,
-        (devices.c.site, eq, site),
-        (devices.c.device, eq, device),
-        (schema.cameras.c.name, eq, camera),
-        (schema.plots.c.name, eq, plot),
+        schema.devices.c.site,
         (table.c.outcome, eq, outcome and outcome.value),
         (table.c.taken_at, ge, in_utc(since)),
         (table.c.taken_at, lt, in_utc(until)),
     )
-    conditions += paged.made_by(model) + paged.holding(trait)
+    conditions += paged.of_plots(connection, Selection(site, device, camera, plot))
+    conditions += paged.made_by(connection, model) + paged.holding(connection, trait)
     rows = paged.observations(connection, conditions, _CURSOR.read(after), limit + 1)
     page = page_of(rows, limit, _CURSOR, lambda row: (row["taken_at"], row["stream_id"], row["seq"]))
     return Page(items=[as_observation(row, trait) for row in page.items], next=page.next)

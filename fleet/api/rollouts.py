@@ -1,14 +1,13 @@
 """Rollouts: a model's way to the devices in waves, and the commands that steer it."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import Enum
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.contract.message import Label, Name
+from edge.contract.message import Instant, Label, Name
 from fleet import commands, paged, registry, rollout_views
 from fleet.access import Principal, Role, requires
 from fleet.api.asking import Limit, Page, Reading, WholeFleet, page_of, store_of
@@ -23,7 +22,7 @@ from fleet.updates import offered
 
 router = APIRouter(tags=["rollouts"], route_class=Revalidated, dependencies=[WholeFleet])
 
-_CURSOR = Cursor("rollouts", tuple[datetime, Name])
+_CURSOR = Cursor("rollouts", tuple[Instant, Name])
 
 RolloutOf = Annotated[Name, Path(examples=["rosette-0.4.0"])]
 Operator = Annotated[Principal, requires(Role.OPERATOR)]

@@ -112,6 +112,15 @@ def test_a_cursor_that_is_none_is_refused(client: httpx.Client, after: str) -> N
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    "place", [["2026-06-01T00:00:00Z", 10**30, 1], ["0001-01-01T00:00:00+14:00", 1, 1], [0, 1, -1]]
+)
+def test_a_place_that_no_database_holds_is_refused(client: httpx.Client, place: list[Any]) -> None:
+    for kind in ("observations", "events"):
+        assert client.get(f"{API}/{kind}", params={"after": word([kind, place])}).status_code == 400
+    assert client.get(f"{API}/readings", params={"after": word([*place, 0])}).status_code == 400
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.text(max_size=80))
 def test_no_cursor_breaks_the_service(client: httpx.Client, after: str) -> None:
