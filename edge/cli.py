@@ -107,7 +107,7 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
         from edge.views import status_view
 
         settings = read_settings(config)
-        found = read_status(settings.state_dir)
+        found = read_status(settings.run_dir)
         if found is None:
             raise CanopyError(
                 f"no daemon has run in {settings.state_dir}; start one with: canopy run --config {config}"
@@ -193,5 +193,5 @@ def _summary_view(summary: dict[str, Any]) -> "RenderableType":
 def _stored(settings: "DeviceSettings") -> "Iterator[StoredRecords]":
     from edge.stored import stored_records
 
-    with stored_records(settings.state_dir) as records:
+    with stored_records(settings.data_dir) as records:
         yield records

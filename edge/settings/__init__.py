@@ -17,6 +17,7 @@ from edge.settings.camera import (
     V4l2Source,
     VideoSource,
 )
+from edge.settings.care import HeatSettings, MetricsSettings, StorageSettings
 from edge.settings.delivery import MqttSettings, OutboxSettings
 from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings
 from edge.settings.inference import EngineSettings, InferenceSettings
@@ -33,7 +34,9 @@ __all__ = [
     "Fraction",
     "GridPlots",
     "Group",
+    "HeatSettings",
     "InferenceSettings",
+    "MetricsSettings",
     "MqttSettings",
     "OutboxSettings",
     "PlotSettings",
@@ -43,6 +46,7 @@ __all__ = [
     "RtspSource",
     "Settings",
     "SourceSettings",
+    "StorageSettings",
     "UpdateSettings",
     "V4l2Source",
     "VideoSource",
