@@ -25,11 +25,16 @@ def write_csv(observations: Iterable[StoredRecord], file: TextIO) -> int:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(HEADINGS)
     count = 0
-    for observation in observations:
-        for line in _lines(observation):
-            writer.writerow([_harmless(cell) for cell in line])
-            count += 1
+    for line in table_lines(observations):
+        writer.writerow([_harmless(cell) for cell in line])
+        count += 1
     return count
+
+
+def table_lines(observations: Iterable[StoredRecord]) -> Iterator[list[Cell]]:
+    """The lines below ``HEADINGS``; an empty text is missing."""
+    for observation in observations:
+        yield from _lines(observation)
 
 
 @contextmanager

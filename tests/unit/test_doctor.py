@@ -174,7 +174,8 @@ def test_a_clock_that_stands_before_this_release(ward: Ward) -> None:
     if not shutil.which("faketime"):
         pytest.skip("faketime is not installed (apt-get install faketime)")
     code = (
-        "import sys; from pathlib import Path; from edge.settings import load_settings; from edge.doctor import run_checks;"
+        "import sys; from pathlib import Path; from edge.doctor import run_checks;"
+        "from edge.settings import load_settings;"
         "print(*[f.state.value + ' ' + f.found for f in run_checks(load_settings(Path(sys.argv[1])), ['clock'])])"
     )
     command = ["faketime", "1970-01-02 00:00:00", sys.executable, "-c", code, str(ward.config)]
