@@ -1,7 +1,6 @@
 """``canopy history``: a plot over days, in the terminal."""
 # ruff: noqa: PLC0415 - --help answers before anything is loaded
 
-from dataclasses import asdict
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +27,9 @@ def history(
 ) -> None:
     """Show a trait of a plot over time, as far back as this device still has it (outbox.keep_delivered_s)."""
     with errors_told():
-        from edge.history import history_of
+        from pydantic import TypeAdapter
+
+        from edge.history import History, history_of
         from edge.stored import Selection, stored_records
 
         settings = read_settings(config)
@@ -41,7 +42,8 @@ def history(
                 f"there is no {trait} of plot {plot} in the last {days:g} days; canopy buffer tail --plot {plot} shows "
                 "what there is"
             )
-        show([asdict(each) for each in found], as_json, lambda: _view(found))
+        document = TypeAdapter(list[History]).dump_python(found, mode="json")
+        show(document, as_json, lambda: _view(found))
 
 
 def _here() -> tzinfo:

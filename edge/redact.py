@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
@@ -17,14 +17,18 @@ SECRET_NAME: Final = re.compile(_NAMES, re.IGNORECASE)
 URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 PATTERNS: Final = (
-    (re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL), MASK),
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s'\"<>]*@", re.IGNORECASE), rf"\1{MASK}@"),
+    (re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}-----.*?(?:-----END [A-Z0-9 ]{1,40}-----|\Z)", re.DOTALL), MASK),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://)[^\s'\"<>]{0,1000}@", re.IGNORECASE), rf"\1{MASK}@"),
     (re.compile(rf"([?&;](?:{_NAMES}|key|sig|auth)=)[^\s&;'\"]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"\b(bearer|basic|digest)\s+[A-Za-z0-9+/._~=-]{6,}", re.IGNORECASE), rf"\1 {MASK}"),
-    (re.compile(rf"((?:[\w-]*(?:{_NAMES})[\w-]*)[\"']?\s*[:=]\s*[\"']?)[^\s\"',}}&]+", re.IGNORECASE), rf"\1{MASK}"),
-    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), MASK),
+    (
+        re.compile(rf"((?:{_NAMES})[\w-]{{0,40}}[\"']?\s{{0,9}}[:=]\s{{0,9}}[\"']?)[^\s\"',}}&]+", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{1,4000}\.[A-Za-z0-9_-]*"), MASK),
 )
-"""PEM blocks; what stands before the host of an address; secrets in its query; HTTP's; assignments; JSON web tokens."""
+"""PEM blocks; what stands before the host of an address; secrets in its query; HTTP's; assignments; JSON web tokens.
+Every repetition before a fixed part is bounded: a log of one endless line must not take hours."""
 
 
 class Redactor:
@@ -66,15 +70,12 @@ def _of_settings(value: object) -> Iterator[str]:
 
 
 def _of_address(url: str) -> Iterator[str]:
-    try:
-        parts = urlsplit(url)
-        pieces = [parts.username, parts.password, parts.query, parts.fragment]
-    except ValueError:
-        pieces, parts = [], urlsplit("")
-    user, _, _ = url.partition("://")[2].rpartition("@")
-    pieces += [user, *user.split(":"), *(re.split(r"[=&]", parts.query) if parts.query else [])]
-    if "@" in url.partition("://")[2].partition("/")[2]:
-        pieces.append(url.partition("://")[2])
+    """User, password, path and query, as they stand and decoded; of a path also each part that has a digit."""
+    rest = url.partition("://")[2]
+    user, _, host = rest.rpartition("@")
+    _, slash, path = host.partition("/")
+    pieces = [user, *user.split(":"), f"{slash}{path}" if path else "", path]
+    pieces += [part for part in re.split(r"[/?=&#]", path) if any(character.isdigit() for character in part)]
     for piece in filter(None, pieces):
         yield piece
         yield unquote(piece)

@@ -29,7 +29,9 @@ def target_of(output: Path, site: str, device: str) -> Path:
     if output.suffix not in KINDS:
         raise ConfigError(f"{output} is neither a folder nor a {' or '.join(KINDS)} file; name one with --output")
     if not output.parent.is_dir():
-        raise ConfigError(f"{output.parent} is no folder; is the stick mounted? see: lsblk")
+        raise ConfigError(
+            f"{output.parent} is no folder; is the stick mounted (lsblk tells)? Name another place with --output"
+        )
     return output
 
 

@@ -58,7 +58,7 @@ def test_a_folder_gets_a_file_with_the_devices_name_and_the_message_that_it_may_
     (file,) = stick.iterdir()
     assert (code, file.name.startswith("gh_cam_"), file.suffix) == (0, True, ".csv")
     assert "may be pulled now" in said
-    assert len(list(csv.DictReader(file.open()))) == RECORDS // 10 + 2 * (RECORDS - RECORDS // 10)
+    assert len(list(csv.DictReader(file.read_text().splitlines()))) == RECORDS // 10 + 2 * (RECORDS - RECORDS // 10)
 
 
 def test_parquet_holds_what_csv_holds_and_missing_is_null(config: Path, tmp_path: Path) -> None:

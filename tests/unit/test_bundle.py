@@ -3,7 +3,6 @@
 import json
 import os
 import zipfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -45,7 +44,7 @@ LOG = f"""\
 
 
 @pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A device with secrets in its configuration, environment, files, records and the system's log."""
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -74,7 +73,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     }  # fmt: skip
     path = tmp_path / "device.yaml"
     path.write_text(yaml.safe_dump(tree))
-    yield path
+    return path
 
 
 def test_no_secret_is_in_the_bundle_and_all_that_support_needs_is(config: Path, tmp_path: Path) -> None:
