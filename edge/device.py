@@ -41,6 +41,7 @@ from edge.update.request import is_held
 from edge.update.slotstore import SlotStore
 
 if TYPE_CHECKING:
+    from edge.metrics import MetricsServer
     from edge.update.updater import Updater
 
 LAST_DELIVERY_S = 0.5
@@ -110,6 +111,8 @@ class Device:
         self._rates = Rates()
         self._heat = HeatGuard(settings.heat, settings.inference, self._model, self._rest, self._record)
         self._loop_thread = threading.Thread(target=self._loop.run, name="loop", daemon=True)
+        self._told: Status | None = None
+        self._metrics = self._make_metrics()
         self._updater = self._make_updater(update, self._sights) if update and self._sights else None
         self._publisher = (
             Publisher(
@@ -175,7 +178,9 @@ class Device:
         return self._summary()
 
     def close(self) -> None:
-        """Let go of the slots, the model and the database."""
+        """Let go of the port, the slots, the model and the database."""
+        if self._metrics:
+            self._metrics.stop()
         try:
             self._ledger.close()
         except StoreError as error:
@@ -196,7 +201,8 @@ class Device:
     def write_status(self) -> None:
         """Tell the technician how it goes."""
         try:
-            write_status(self._settings.run_dir, self._status())
+            self._told = self._status()
+            write_status(self._settings.run_dir, self._told)
             self._status_is_written = True
         except (OSError, StoreError) as error:
             if self._status_is_written:
@@ -264,6 +270,13 @@ class Device:
             read=self._read,
             forget=self._loop.step_times.forget,
         )
+
+    def _make_metrics(self) -> "MetricsServer | None":
+        if self._settings.metrics is None:
+            return None
+        from edge.metrics import MetricsServer  # noqa: PLC0415 - a device that nobody scrapes starts without it
+
+        return MetricsServer(self._settings.metrics, lambda: self._told)
 
     def _read(self) -> Reading:
         """The counters that a model on probation is judged by."""
