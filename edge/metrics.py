@@ -1,7 +1,7 @@
 """The device's own figures for Prometheus: the last status, as text, for whoever may reach the port.
 
-Nothing is measured for a scrape, so that scraping costs the camera loop nothing. One connection is served at a time, and
-none for longer than ``SCRAPE_WITHIN_S``.
+Nothing is measured for a scrape, so that scraping costs the camera loop nothing. One connection is served at a time,
+and one that says nothing is closed after ``SCRAPE_WITHIN_S``.
 """
 
 import logging
