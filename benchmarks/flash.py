@@ -1,8 +1,8 @@
 """What the daemon does to an SD card: bytes written for each observation, and how often it asks for the disk.
 
 python -m benchmarks.flash [--seconds 60]; prints JSON. `canopy run` measures the demo's tray, 15 plots, at a picture a
-second, with the default and with longer waits before a commit. Bytes are those of /proc/PID/io (`write_bytes`), which the
-kernel counts when a page is made dirty; system calls are counted by strace where it is installed and allowed.
+second, with the default and with longer waits before a commit. Bytes are those of /proc/PID/io (`write_bytes`), which
+the kernel counts when a page is made dirty; system calls are counted by strace where it is installed and allowed.
 """
 
 import argparse

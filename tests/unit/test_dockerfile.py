@@ -96,7 +96,7 @@ def test_neither_torch_nor_a_secret_is_in_it() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("python", GLIBC)
 def test_the_wheel_set_resolves_for_aarch64(tmp_path: Path, python: str) -> None:
-    """Every package in a built wheel: nothing is compiled on a Jetson. Markers are those of the Python that runs this."""
+    """Every package in a built wheel: a Jetson compiles nothing. Markers are those of the Python that runs this."""
     platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in range(17, GLIBC[python] + 1)]
     options = ["--platform=manylinux2014_aarch64", f"--python-version={python}", "--implementation=cp"]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
