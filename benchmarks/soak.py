@@ -38,10 +38,7 @@ from edge.outbox import OUTBOX_FILE, stored_stats
 PACKAGE = Path(__file__).parents[1] / "packages" / "rosette"
 SITE, DEVICE = "soak", "device"
 KEEP_DELIVERED_S = 60.0
-RECORD_BYTES_SLACK = 1.25
-"""Pages are not full to the last byte, and an eighth of the file may stay free."""
-SPARE_BYTES = 8 * 2**20
-"""The write-ahead log is not counted, but pages that wait for the next pruning are."""
+PRUNED_WITHIN_S = 20.0
 FASTEST_FPS = 120
 """So many pictures are laid ready for each second; a longer clip than needed would only swell the decoder's index."""
 WARM_UP_SHARE = 0.2
@@ -142,29 +139,45 @@ def growth_per_h(samples: list[Sample], field: str) -> float:
     return float(np.polyfit(hours, [getattr(sample, field) for sample in samples], 1)[0])
 
 
+def computed_bytes(samples: list[Sample], record_bytes: float) -> list[float]:
+    """What the database comes to at each sample: the records of the last minute, and those that wait for the fleet.
+
+    It is pruned every few seconds, so what is a little older may still be there.
+    """
+    found = []
+    for sample in samples:
+        since_s = sample.at_s - KEEP_DELIVERED_S - PRUNED_WITHIN_S
+        before = max((each.last_seq for each in samples if each.at_s <= since_s), default=0)
+        found.append((sample.last_seq - before + sample.undelivered) * record_bytes)
+    return found
+
+
 def judge(samples: list[Sample]) -> dict[str, Any]:
     """Growth after the warm-up, and the database against what its contents come to."""
     settled = samples[int(len(samples) * WARM_UP_SHARE) :]
     first, last = settled[0], settled[-1]
     record_bytes = statistics.median(sample.used_bytes / max(1, sample.entries) for sample in settled)
-    rate_hz = (last.last_seq - first.last_seq) / (last.at_s - first.at_s)
-    computed = (rate_hz * (KEEP_DELIVERED_S + 5) + last.undelivered) * record_bytes
+    computed = computed_bytes(samples, record_bytes)[len(samples) - len(settled) :]
     return {
         "minutes": round(last.at_s / 60, 1),
         "warm_up_minutes": round(first.at_s / 60, 1),
         "records": last.last_seq,
-        "records_per_s": round(rate_hz, 1),
+        "records_per_s": round((last.last_seq - first.last_seq) / max(1.0, last.at_s - first.at_s), 1),
         "rss_growth_bytes_per_h": round(growth_per_h(settled, "rss_bytes")),
         "rss_growth_asked_bytes_per_h": GROWTH_ASKED_BYTES_PER_H,
         "rss_bytes": [min(s.rss_bytes for s in settled), max(s.rss_bytes for s in settled)],
-        "descriptors": [min(s.descriptors for s in settled), max(s.descriptors for s in settled)],
-        "threads": [min(s.threads for s in settled), max(s.threads for s in settled)],
+        "descriptors": {
+            "first": first.descriptors,
+            "most": max(s.descriptors for s in settled),
+            "last": last.descriptors,
+        },
+        "threads": {"first": first.threads, "most": max(s.threads for s in settled), "last": last.threads},
         "undelivered_at_most": max(s.undelivered for s in settled),
         "bytes_per_record": round(record_bytes),
-        "database_bytes": {
-            "computed": round(computed),
-            "at_most": max(s.file_bytes for s in settled),
-            "allowed": round(computed * RECORD_BYTES_SLACK + SPARE_BYTES),
+        "database": {
+            "at_most_bytes": max(s.file_bytes for s in settled),
+            "used_for_computed": round(max(s.used_bytes / c for s, c in zip(settled, computed, strict=True)), 3),
+            "file_for_used": round(max(s.file_bytes / s.used_bytes for s in settled), 3),
         },
     }
 
