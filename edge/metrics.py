@@ -19,6 +19,7 @@ from edge.settings import MetricsSettings
 from edge.status import Status
 
 SCRAPE_WITHIN_S = 5.0
+STOP_POLL_S = 0.2
 STOP_WITHIN_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,9 @@ class MetricsServer:
             log.error("metrics cannot be served on %s:%d: %s; see metrics.port", settings.host, settings.port, error)  # noqa: TRY400
             return
         self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(STOP_POLL_S,), name="metrics", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
