@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from edge.disk import flush
 from edge.errors import ConfigError
 from edge.stored import StoredRecord
 
@@ -54,6 +55,7 @@ def replaced_file(path: Path) -> Iterator[TextIO]:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+        flush(path.parent)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise ConfigError(f"cannot write {path}: {error}; name another file with --output") from error

@@ -35,13 +35,8 @@ class HeatGuard:
         record: Record,
         chip: Chip | None = None,
     ) -> None:
-        self._settings, self._inference, self._model, self._rest, self._record = (
-            settings,
-            inference,
-            model,
-            rest,
-            record,
-        )
+        self._settings, self._inference, self._model = settings, inference, model
+        self._rest, self._record = rest, record
         self._sensors = chip or Chip()
         self._policy = HeatPolicy(settings)
         self._former: Path | None = None

@@ -242,7 +242,7 @@ class Stream:
 
     @contextmanager
     def _unflushed(self) -> Iterator[None]:
-        """A transaction that is whole and in order, and reaches the disk with the next one (SQLite, ``synchronous``)."""
+        """A transaction that is whole and in its order, and reaches the disk with the next one."""
         self.connection.execute("PRAGMA synchronous = NORMAL")
         try:
             yield

@@ -25,13 +25,9 @@ def write_table(observations: Iterable[StoredRecord], target: Path) -> int:
         ConfigError: it cannot be written, or Parquet is not installed.
     """
     if target.suffix == ".parquet":
-        count = _write_parquet(observations, target)
-    else:
-        with replaced_file(target) as file:
-            count = write_csv(observations, file)
-    if str(target) != "-":
-        flush(target.parent)
-    return count
+        return _write_parquet(observations, target)
+    with replaced_file(target) as file:
+        return write_csv(observations, file)
 
 
 def _write_parquet(observations: Iterable[StoredRecord], target: Path) -> int:
@@ -73,6 +69,7 @@ def _fresh(target: Path) -> Iterator[Path]:
         yield fresh
         flush(fresh)
         fresh.replace(target)
+        flush(target.parent)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise ConfigError(f"cannot write {target}: {error}; name another file with --output") from error

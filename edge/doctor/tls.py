@@ -25,17 +25,15 @@ def peer_certificate(host: str, port: int, timeout_s: float) -> bytes | None:
             return None
 
 
-def expiries(pem: bytes) -> list[tuple[str, datetime]]:
-    """Subject and end of each certificate in a PEM file.
+def expiries(pem: bytes) -> list[datetime]:
+    """The end of each certificate in a PEM file, which has one at least.
 
     Raises:
         ValueError: one of them is none.
     """
     from cryptography import x509  # noqa: PLC0415  loads a library of its own
 
-    return [
-        (one.subject.rfc4514_string()[:80], one.not_valid_after_utc) for one in x509.load_pem_x509_certificates(pem)
-    ]
+    return [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(pem)]
 
 
 def expiry_of(der: bytes) -> datetime:

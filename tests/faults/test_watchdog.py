@@ -43,7 +43,7 @@ class Systemd:
         }
         config = self.folder / "device.yaml"
         config.write_text(yaml.safe_dump(tree))
-        told = {"NOTIFY_SOCKET": self._address, "WATCHDOG_USEC": str(int(PERIOD_S * 1e6))}
+        told = {"NOTIFY_SOCKET": self._address, "WATCHDOG_USEC": str(int(PERIOD_S * 1e6)), "PYTHONFAULTHANDLER": "1"}
         command = [sys.executable, "-c", "from edge.cli import app; app()", "run", "--config", str(config)]
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(command, env={**os.environ, **told}, stdout=log, stderr=log)
@@ -111,6 +111,9 @@ def test_a_model_that_hangs_starves_the_watchdog(systemd: Systemd) -> None:
     assert systemd.process.poll() is None, (systemd.folder / "log").read_text()
     assert "Traceback" not in (systemd.folder / "log").read_text(), "the loop has not died, it hangs"
     assert [systemd.hears(PERIOD_S) for _ in range(2)] == ["", ""], "silent for whole periods, though it is alive"
+    systemd.process.send_signal(signal.SIGABRT)
+    assert systemd.process.wait(10) == -signal.SIGABRT
+    assert "in segment" in (systemd.folder / "log").read_text(), "the log says where it hung"
 
 
 def package_that_hangs_on_light(folder: Path) -> Path:

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -124,6 +125,26 @@ def test_pictures_that_cannot_be_read(ward: Ward) -> None:
     found = ward.worst("camera")
     assert found.state is State.FAIL
     assert {each.state for each in ward.findings("focus", "light")} == {State.SKIPPED}
+
+
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """A folder that everybody may enter, and this process without root's rights."""
+    folder = Path(tempfile.mkdtemp(prefix="canopy-doctor-"))
+    folder.chmod(0o755)
+    yield folder
+    os.seteuid(os.getuid())
+    shutil.rmtree(folder)
+
+
+def test_pictures_that_this_user_may_not_read(nobody: Path) -> None:
+    ward = Ward(nobody)
+    settings = load_settings(ward.config)
+    (nobody / "pictures").chmod(0)
+    if os.getuid() == 0:
+        os.seteuid(65534)
+    (found,) = run_checks(settings, ["camera"])
+    assert (found.state, "Permission denied" in found.found) == (State.FAIL, True), found
 
 
 def test_a_camera_that_takes_the_connection_and_never_answers_is_reported_in_time(ward: Ward) -> None:

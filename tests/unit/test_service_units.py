@@ -58,6 +58,7 @@ def test_the_unit_is_tight() -> None:
 def test_the_watchdog_and_the_restarts_are_what_the_daemon_is_made_for() -> None:
     service = unit()["Service"]
     assert (service["Type"], service["NotifyAccess"], service["WatchdogSec"]) == ("notify", "main", "60")
+    assert service["Environment"] == "PYTHONFAULTHANDLER=1", "what is aborted says where it hung"
     assert (service["Restart"], service["RestartPreventExitStatus"]) == ("always", "2")
     starts_s = int(service["RestartSec"]) * int(unit()["Unit"]["StartLimitBurst"])
     assert starts_s < 3600, "else the limit is never met, and a driver that hangs is never helped by a reboot"

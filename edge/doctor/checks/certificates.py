@@ -39,10 +39,11 @@ def _certificates(settings: DeviceSettings, scribe: Scribe) -> Iterator[Finding]
     folder = settings.state_dir
     beside = {path for pattern in PATTERNS for path in folder.glob(pattern)} if folder.is_dir() else set()
     for path in sorted({*_paths(settings), *beside})[:MAX_FILES]:
-        about = scribe.of(path.name)
+        about, pem = scribe.of(path.name), read_pem(path)
+        if not pem:
+            continue
         try:
-            for _, end in expiries(read_pem(path) or b"")[:1] if read_pem(path) else []:
-                yield judge(about, end, RENEW)
+            yield judge(about, min(expiries(pem)), RENEW)
         except ValueError as error:
             yield about.fail(f"{path} is damaged: {error}", RENEW)
 

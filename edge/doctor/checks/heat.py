@@ -20,8 +20,9 @@ def examine(patient: Patient, scribe: Scribe) -> Iterator[Finding]:
     headroom_c = heat.limit_c - hottest_c if found.headroom_c is None else found.headroom_c
     if found.power_mode:
         told += f", power mode {found.power_mode}"
-    relief = patient.status.health.relief if patient.status else ""
-    if found.throttled:
+    health = patient.status.health if patient.status else None
+    relief = health.relief if health else ""
+    if found.throttled or (health and health.throttled):
         yield scribe.fail(f"{told}, and the chip is slowed down", f"{COOL}; see that the power supply is strong enough")
     elif headroom_c < heat.margin_c:
         yield scribe.warn(f"{told}, {headroom_c:.0f} °C below its limit", COOL)
