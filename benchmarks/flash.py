@@ -34,9 +34,6 @@ DEVICE = "device"
 WAITS_S = (1.0, 10.0, 60.0)
 """``outbox.commit_after_s``."""
 SETTLE_S = 8.0
-DAY_S = 86_400
-TIME_LAPSE_S = 600
-PLOTS = 15
 SYNCS = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(fsync|fdatasync)$", re.MULTILINE)
 
 
@@ -66,7 +63,6 @@ def measure(folder: Path, commit_after_s: float, seconds: float) -> dict[str, An
         "stored_bytes_per_record": round((last.bytes) / max(1, last.entries)),
         "written_bytes_per_record": round(written),
         "written_for_stored": round(written / (last.bytes / max(1, last.entries)), 2),
-        "written_mb_a_day_by_time_lapse": round(written * PLOTS * DAY_S / TIME_LAPSE_S / 1e6, 1),
         "syncs_per_hour": None if syncs is None else round(syncs / seconds * 3600),
     }
 

@@ -17,7 +17,7 @@ import yaml
 from onnx import TensorProto, helper
 
 from tests.sim.green_model import MODEL_FILE, build_green_package, green_manifest, write_package
-from tests.sim.spine import draw_pictures
+from tests.sim.pictures import draw_pictures
 
 PERIOD_S = 1.0
 HEARD_WITHIN_S = 30.0

@@ -21,7 +21,8 @@ from edge.settings import DeviceSettings, OutboxSettings
 from edge.status import Status, read_status
 from edge.store import open_reader
 from tests.sim.green_model import build_green_package
-from tests.sim.spine import draw_pictures, wait_for
+from tests.sim.pictures import draw_pictures
+from tests.sim.waiting import wait_for
 
 WORK_S = 0.05
 

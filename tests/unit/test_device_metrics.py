@@ -19,7 +19,8 @@ from edge.settings import DeviceSettings, MetricsSettings
 from edge.status import CameraStatus, Status
 from tests.sim.green_model import build_green_package
 from tests.sim.mosquitto import free_port
-from tests.sim.spine import draw_pictures, wait_for
+from tests.sim.pictures import draw_pictures
+from tests.sim.waiting import wait_for
 
 STATUS = Status(
     pid=7, started_at=utc_now(), site="gh", device="cam", model="rosette 0.4.0", connected=False,

@@ -42,7 +42,7 @@ from tests.sim.damage import scribble
 from tests.sim.green_model import build_green_package
 from tests.sim.mosquitto import Mosquitto, free_port
 from tests.sim.pictures import discs, soil
-from tests.sim.spine import wait_for
+from tests.sim.waiting import wait_for
 from tests.unit.test_chip import thermal, write
 
 
