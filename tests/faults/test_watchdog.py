@@ -68,14 +68,17 @@ class Systemd:
         self._socket.close()
 
 
-@pytest.fixture(params=["file", "abstract"])
+ABSTRACT = f"@canopy-test-{os.getpid()}"
+
+
+@pytest.fixture
 def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Systemd]:
-    address = str(tmp_path / "notify") if request.param == "file" else f"@canopy-test-{os.getpid()}"
-    manager = Systemd(tmp_path, address)
+    manager = Systemd(tmp_path, getattr(request, "param", "") or str(tmp_path / "notify"))
     yield manager
     manager.close()
 
 
+@pytest.mark.parametrize("systemd", ["", ABSTRACT], ids=["file", "abstract"], indirect=True)
 def test_a_daemon_tells_that_it_is_up_feeds_the_watchdog_and_tells_that_it_goes(systemd: Systemd) -> None:
     build_green_package(systemd.folder / "package")
     draw_pictures(systemd.folder / "pictures", 3)

@@ -42,7 +42,8 @@ def test_every_runtime_has_figures_or_a_reason_and_the_disk_is_as_it_was(config:
     assert list((tmp_path / "state").iterdir()) == []
 
 
-def test_it_fits_80_columns(config: Path) -> None:
+def test_it_fits_80_columns(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.benchmark.RUNTIMES", ("cpu", "tensorrt"))
     words = ["benchmark", "--config", str(config), "--runs", "10"]
     done = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"}).invoke(app, words)
     assert done.exit_code == 0
