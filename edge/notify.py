@@ -10,6 +10,7 @@ import socket
 import time
 
 FEEDS_A_PERIOD = 4
+SEND_WITHIN_S = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Notifier:
         where = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notify:
-                notify.settimeout(1.0)
+                notify.settimeout(SEND_WITHIN_S)
                 notify.sendto(message.encode(), where)
         except OSError as error:
             log.warning("systemd cannot be told %r: %s", message, error)

@@ -17,7 +17,12 @@ SECRET_NAME: Final = re.compile(_NAMES, re.IGNORECASE)
 URL: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 PATTERNS: Final = (
-    (re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}-----.*?(?:-----END [A-Z0-9 ]{1,40}-----|\Z)", re.DOTALL), MASK),
+    (
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]{1,40}-----(?:.{0,20000}?-----END [A-Z0-9 ]{1,40}-----|.{0,20000})", re.DOTALL
+        ),
+        MASK,
+    ),
     (re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://)[^\s'\"<>]{0,1000}@", re.IGNORECASE), rf"\1{MASK}@"),
     (re.compile(rf"([?&;](?:{_NAMES}|key|sig|auth)=)[^\s&;'\"]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"\b(bearer|basic|digest)\s+[A-Za-z0-9+/._~=-]{6,}", re.IGNORECASE), rf"\1 {MASK}"),

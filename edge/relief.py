@@ -62,18 +62,19 @@ class HeatGuard:
         if policy.relief == before:
             return
         self._rest(policy.relief.busy_share)
-        self._exchange(before, policy.relief)
+        self._exchange(policy.relief)
         self._tell(before, policy.relief)
 
-    def _exchange(self, before: Relief, now: Relief) -> None:
+    def _exchange(self, now: Relief) -> None:
+        """Bring in the smaller model, or what ran before it; what fails is tried again with the next step."""
         try:
             if now is Relief.SMALLER_MODEL and self._settings.package and (loaded := self._model.loaded):
-                self._former = loaded.package.path
                 self._smaller = self._switch_to(self._settings.package)
-            elif before is Relief.SMALLER_MODEL and self._former:
-                current, former, self._former = self._model.loaded, self._former, None
-                if current and current.package.digest == self._smaller:
-                    self._switch_to(former)
+                self._former = loaded.package.path
+            elif now is not Relief.SMALLER_MODEL and self._former:
+                if (current := self._model.loaded) and current.package.digest == self._smaller:
+                    self._switch_to(self._former)
+                self._former = None
         except ModelError as error:
             log.error("the model stays as it is in this heat: %s", error)  # noqa: TRY400
 

@@ -67,7 +67,7 @@ def test_what_is_copied_exists_and_docker_is_given_it_and_nothing_else() -> None
     copied = [word for rest in words_of("COPY") if not rest.startswith("--from=") for word in shlex.split(rest)[:-1]]
     assert copied
     assert [name for name in copied if not (ROOT / name).exists()] == []
-    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    lines = (ROOT / "Dockerfile.jetson.dockerignore").read_text().splitlines()
     assert "*" in lines
     assert {line[1:] for line in lines if line.startswith("!")} == set(copied)
 

@@ -151,3 +151,18 @@ def test_a_smaller_model_that_is_broken_leaves_the_model_as_it_is(oven: Oven) ->
     for _ in range(4):
         oven.guard.watch(may_exchange=True)
     assert (oven.guard.relief, oven.runs) == (Relief.SMALLER_MODEL, "0.0.1")
+
+
+def test_a_model_that_cannot_come_back_at_once_comes_back_with_the_next_step(oven: Oven) -> None:
+    oven.heat(90)
+    for _ in range(3):
+        oven.guard.watch(may_exchange=True)
+    graph = oven.folder / "large" / "model.fp32.onnx"
+    whole = graph.read_bytes()
+    graph.write_bytes(b"on a disk that hangs")
+    oven.heat(50)
+    oven.guard.watch(may_exchange=True)
+    assert (oven.guard.relief, oven.runs) == (Relief.QUARTER_RATE, "0.0.2")
+    graph.write_bytes(whole)
+    oven.guard.watch(may_exchange=True)
+    assert (oven.guard.relief, oven.runs) == (Relief.HALF_RATE, "0.0.1")
