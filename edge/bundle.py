@@ -19,7 +19,7 @@ from edge import __version__
 from edge.chip import Chip
 from edge.clock import boot_id, read_clock, utc_now
 from edge.doctor import run_checks
-from edge.errors import CanopyError
+from edge.errors import CanopyError, ConfigError
 from edge.health import hardware
 from edge.redact import Redactor
 from edge.settings import DeviceSettings
@@ -36,37 +36,44 @@ DISKS: Final = ("df", "--human-readable", "--local")
 VIDEO: Final = ("v4l2-ctl", "--list-devices")
 
 
-def write_bundle(settings: DeviceSettings, target: Path, *, timeout_s: float) -> list[str]:
+def write_bundle(settings: DeviceSettings | ConfigError, target: Path, *, timeout_s: float) -> list[str]:
     """Write the zip; the names of what is in it.
 
     Args:
-        settings: the device.
+        settings: the device, or why its configuration cannot be used: what the machine says is wanted then, too.
         target: the file.
         timeout_s: for each of the doctor's checks.
 
     Raises:
         OSError: it cannot be written.
     """
-    redactor = Redactor(settings)
+    redactor = Redactor(settings if isinstance(settings, DeviceSettings) else None)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in _members(settings, timeout_s).items():
+        for name, content in {**_of_machine(), **_of_device(settings, timeout_s)}.items():
             archive.writestr(name, redactor.clean(_told(content))[-MAX_MEMBER_BYTES:])
         return archive.namelist()
 
 
-def _members(settings: DeviceSettings, timeout_s: float) -> dict[str, Callable[[], str]]:
+def _of_machine() -> dict[str, Callable[[], str]]:
     return {
         "about.json": lambda: _json(_about()),
-        "settings.json": lambda: settings.model_dump_json(indent=1),
-        "status.json": lambda: _tail(settings.run_dir / STATUS_FILE),
-        "doctor.json": lambda: _json([asdict(each) for each in run_checks(settings, timeout_s=timeout_s)]),
-        "outbox.json": lambda: _json(_outbox(settings)),
-        "events.json": lambda: _json(_events(settings)),
         "chip.json": lambda: _json(asdict(Chip().read())),
         "log.txt": lambda: _output(LOG),
         "kernel.txt": lambda: _output(KERNEL),
         "disks.txt": lambda: _output(DISKS),
         "cameras.txt": lambda: _output(VIDEO),
+    }
+
+
+def _of_device(settings: DeviceSettings | ConfigError, timeout_s: float) -> dict[str, Callable[[], str]]:
+    if isinstance(settings, ConfigError):
+        return {"settings.txt": lambda: str(settings)}
+    return {
+        "settings.json": lambda: settings.model_dump_json(indent=1),
+        "status.json": lambda: _tail(settings.run_dir / STATUS_FILE),
+        "doctor.json": lambda: _json([asdict(each) for each in run_checks(settings, timeout_s=timeout_s)]),
+        "outbox.json": lambda: _json(_outbox(settings)),
+        "events.json": lambda: _json(_events(settings)),
     }
 
 

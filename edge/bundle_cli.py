@@ -2,12 +2,15 @@
 # ruff: noqa: PLC0415 - --help answers before anything is loaded
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edge.errors import ConfigError
 from edge.terminal import DEFAULT_CONFIG, ConfigFile, errors_told, read_settings
+
+if TYPE_CHECKING:
+    from edge.settings import DeviceSettings
 
 
 def support_bundle(
@@ -22,11 +25,18 @@ def support_bundle(
         from edge.bundle import write_bundle
         from edge.clock import utc_now
 
-        settings = read_settings(config)
-        name = f"canopy-support-{settings.site}-{settings.device}-{utc_now():%Y%m%dT%H%M%SZ}.zip"
-        target = output or Path(name)
+        settings = _settings_or_why_not(config)
+        name = "unknown" if isinstance(settings, ConfigError) else f"{settings.site}-{settings.device}"
+        target = output or Path(f"canopy-support-{name}-{utc_now():%Y%m%dT%H%M%SZ}.zip")
         try:
             members = write_bundle(settings, target, timeout_s=timeout_s)
         except OSError as error:
             raise ConfigError(f"cannot write {target}: {error}; name another file with --output") from error
         typer.echo(f"{target}: {', '.join(members)}; passwords and keys are taken out")
+
+
+def _settings_or_why_not(config: Path) -> "DeviceSettings | ConfigError":
+    try:
+        return read_settings(config)
+    except ConfigError as error:
+        return error

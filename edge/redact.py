@@ -24,6 +24,7 @@ PATTERNS: Final = (
         MASK,
     ),
     (re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://)[^\s'\"<>]{0,1000}@", re.IGNORECASE), rf"\1{MASK}@"),
+    (re.compile(r"(\b(?:rtsps?|rtmps?)://[^\s/'\"<>]{0,1000})/[^\s'\"<>]+", re.IGNORECASE), rf"\1/{MASK}"),
     (re.compile(rf"([?&;](?:{_NAMES}|key|sig|auth)=)[^\s&;'\"]+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"\b(bearer|basic|digest)\s+[A-Za-z0-9+/._~=-]{6,}", re.IGNORECASE), rf"\1 {MASK}"),
     (
@@ -32,8 +33,9 @@ PATTERNS: Final = (
     ),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{1,4000}\.[A-Za-z0-9_-]*"), MASK),
 )
-"""PEM blocks; what stands before the host of an address; secrets in its query; HTTP's; assignments; JSON web tokens.
-Every repetition before a fixed part is bounded: a log of one endless line must not take hours."""
+"""PEM blocks; what stands before the host of an address; the path of a camera's; secrets in a query; HTTP's;
+assignments; JSON web tokens. Every repetition before a fixed part is bounded: a log of one endless line must not take
+hours."""
 
 
 class Redactor:

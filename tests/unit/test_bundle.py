@@ -96,6 +96,17 @@ def test_no_secret_is_in_the_bundle_and_all_that_support_needs_is(config: Path, 
     assert "pydantic" in json.loads(members["about.json"])["packages"]
 
 
+def test_a_configuration_that_cannot_be_used_is_told_in_the_bundle(config: Path, tmp_path: Path) -> None:
+    config.write_text(config.read_text() + f"nonsense: 1\nmqtt_password: {MQTT_PASSWORD}\n")
+    target = tmp_path / "bundle.zip"
+    words = ["support-bundle", "--config", str(config), "--output", str(target)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    with zipfile.ZipFile(target) as archive:
+        members = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert "nonsense: Extra inputs" in members["settings.txt"]
+    assert [secret for secret in SECRETS for text in members.values() if secret in text] == []
+
+
 def test_the_bundle_stays_small_whatever_the_log_is(config: Path, tmp_path: Path) -> None:
     with (tmp_path / "journal").open("wb") as file:
         for _ in range(40):
@@ -114,7 +125,7 @@ def test_the_bundle_stays_small_whatever_the_log_is(config: Path, tmp_path: Path
         ("mqtt_password: abc", "mqtt_password: ***"),
         ('"api_key": "abc123"', '"api_key": "***"'),
         ("https://x.example/p?a=1&sig=abc&b=2", "https://x.example/p?a=1&sig=***&b=2"),
-        ("rtsp://u:p/w@cam.example/live", "rtsp://***@cam.example/live"),
+        ("rtsp://u:p/w@cam.example/live", "rtsp://***@cam.example/***"),
         ("the broker has no password for greenhouse-1", "the broker has no password for greenhouse-1"),
         ("camera top lost after 12 s", "camera top lost after 12 s"),
     ],
