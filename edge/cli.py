@@ -3,29 +3,29 @@
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edge import __version__
 from edge.accept_cli import accept
+from edge.benchmark_cli import benchmark
+from edge.buffer_cli import app as buffer_app
+from edge.bundle_cli import support_bundle
+from edge.doctor_cli import doctor
 from edge.enroll_cli import enroll, identity
 from edge.errors import CanopyError, CaptureError, DeliveryError
+from edge.history_cli import history
 from edge.model_cli import app as model_app
+from edge.service_cli import app as service_app
 from edge.terminal import DEFAULT_CONFIG, AsJson, ConfigFile, errors_told, read_settings, show
 from edge.update_cli import app as update_app
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edge.settings import DeviceSettings
-    from edge.stored import StoredRecords
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 anything else of Canopy's own (status: no daemon runs); 2 the configuration or the command "
@@ -34,19 +34,19 @@ EXIT_CODES = (
 )
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, epilog=EXIT_CODES)
-outbox_app = typer.Typer(no_args_is_help=True, help="Look into the results that are stored on this device.")
 config_app = typer.Typer(no_args_is_help=True, help="Check a configuration file.")
-app.add_typer(outbox_app, name="outbox")
+app.add_typer(buffer_app, name="buffer")
 app.add_typer(config_app, name="config")
 app.add_typer(model_app, name="model")
 app.add_typer(update_app, name="update")
+app.add_typer(service_app, name="service")
 app.command()(accept)
 app.command()(enroll)
 app.command()(identity)
-
-OfCamera = Annotated[str | None, typer.Option("--camera", help="Of this camera only.")]
-OfPlot = Annotated[str | None, typer.Option("--plot", help="Of this plot only.")]
-Since = Annotated[datetime | None, typer.Option("--since", help="Taken at this local time or later.")]
+app.command()(doctor)
+app.command()(history)
+app.command()(benchmark)
+app.command("support-bundle")(support_bundle)
 
 
 class LogLevel(str, Enum):
@@ -111,7 +111,7 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
         from edge.views import status_view
 
         settings = read_settings(config)
-        found = read_status(settings.state_dir)
+        found = read_status(settings.run_dir)
         if found is None:
             raise CanopyError(
                 f"no daemon has run in {settings.state_dir}; start one with: canopy run --config {config}"
@@ -136,66 +136,7 @@ def config_check(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -
         show(document, as_json, lambda: settings_view(settings, model))
 
 
-@outbox_app.command("stats")
-def outbox_stats(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Count what is stored, what waits for the fleet, and what had to be given up."""
-    with errors_told():
-        from edge.views import stats_view
-
-        settings = read_settings(config)
-        with _stored(settings) as records:
-            stats = records.stats()
-        show(asdict(stats), as_json, lambda: stats_view(stats, settings.outbox.max_bytes))
-
-
-@outbox_app.command("tail")
-def outbox_tail(
-    config: ConfigFile = DEFAULT_CONFIG,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, max=10_000, help="How many.")] = 10,
-    camera: OfCamera = None,
-    plot: OfPlot = None,
-    events: Annotated[bool, typer.Option("--events", help="Events only.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show the newest records; a tick marks what the fleet has."""
-    with errors_told():
-        from edge.stored import Selection
-        from edge.views import records_view
-
-        selection = Selection(camera=camera, plot=plot, events_only=events)
-        with _stored(read_settings(config)) as records:
-            newest = records.newest(count, selection)
-        show([asdict(record) for record in newest], as_json, lambda: records_view(newest))
-
-
-@outbox_app.command("export")
-def outbox_export(
-    config: ConfigFile = DEFAULT_CONFIG,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is stdout.")] = Path("-"),
-    camera: OfCamera = None,
-    plot: OfPlot = None,
-    since: Since = None,
-) -> None:
-    """Write the stored observations as CSV, one line for each trait."""
-    with errors_told():
-        from edge.lines import replaced_file, write_csv
-        from edge.stored import Selection
-
-        selection = Selection(camera=camera, plot=plot, since=since, observations_only=True)
-        with _stored(read_settings(config)) as records, replaced_file(output) as file:
-            lines = write_csv(records.all(selection), file)
-    typer.echo(f"{lines} lines written", err=True)
-
-
 def _summary_view(summary: dict[str, Any]) -> "RenderableType":
     from edge.views import summary_view
 
     return summary_view(summary)
-
-
-@contextmanager
-def _stored(settings: "DeviceSettings") -> "Iterator[StoredRecords]":
-    from edge.stored import stored_records
-
-    with stored_records(settings.state_dir) as records:
-        yield records

@@ -9,12 +9,13 @@ from contextlib import closing, contextmanager
 from edge.device import Device, Summary
 from edge.lock import only_daemon_in
 from edge.malloc import share_one_arena
+from edge.notify import Notifier
 from edge.settings import DeviceSettings
 
 STATUS_EVERY_S = 5.0
 STATUS_OF_FILES_EVERY_S = 0.5
 """Somebody watches a run over files; a daemon spares its flash."""
-PRUNE_EVERY_S = 5.0
+CARE_EVERY_S = 5.0
 GIVE_UP_DELIVERY_S = 60.0
 
 
@@ -45,29 +46,32 @@ class Daemon:
             ModelError: with ``until_end``, the model cannot be used; a daemon waits for a better one instead.
         """
         share_one_arena()
+        notifier = Notifier()
         with (
             self._stop_at_signals(),
             only_daemon_in(self._settings.state_dir),
-            closing(Device(self._settings)) as device,
+            closing(Device(self._settings, notifier)) as device,
         ):
             if self._until_end:
                 device.refuse_live_cameras()
             device.start(model_required=self._until_end)
+            notifier.ready()
             self._watch(device)
+            notifier.stopping()
             device.finish_pictures()
             if self._until_end:
                 self._wait_delivered(device)
             return device.end()
 
     def _watch(self, device: Device) -> None:
-        """Write the status and prune the outbox until it is time to end."""
+        """Write the status and care for disk and chip until it is time to end."""
         every_s = STATUS_OF_FILES_EVERY_S if self._until_end else STATUS_EVERY_S
-        prune_at_s = 0.0
+        care_at_s = 0.0
         while not self._stopping.is_set() and not (self._until_end and device.done):
             device.write_status()
-            if time.monotonic() >= prune_at_s:
-                device.prune()
-                prune_at_s = time.monotonic() + PRUNE_EVERY_S
+            if time.monotonic() >= care_at_s:
+                device.care()
+                care_at_s = time.monotonic() + CARE_EVERY_S
             self._stopping.wait(every_s)
 
     def _wait_delivered(self, device: Device) -> None:

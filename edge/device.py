@@ -14,19 +14,24 @@ from edge import __version__
 from edge.batches import MAX_TEXT_CHARS
 from edge.capture import Camera, Detail
 from edge.clock import boot_id, monotonic_s, read_clock, utc_now
+from edge.contract.control import Phase
 from edge.contract.drift import DriftWindow
 from edge.contract.messages import Health, Info
 from edge.contract.records import Event, EventKind
 from edge.drift.watch import DriftWatch
 from edge.errors import ConfigError, ModelError, StoreError
-from edge.health import disk_free_bytes, hardware, peak_rss_bytes, rss_bytes, temperatures_c
+from edge.health import disk_free_bytes, hardware, peak_rss_bytes, rss_bytes
 from edge.loop import Loop
 from edge.mailbox import Mailbox
 from edge.model import Model
+from edge.notify import Notifier
 from edge.observe import Observer
 from edge.outbox import OUTBOX_FILE, Outbox
 from edge.package import peek
 from edge.publisher import Publisher
+from edge.rates import Rates
+from edge.relief import HeatGuard
+from edge.retention import make_room
 from edge.settings import CameraSettings, DeviceSettings, UpdateSettings
 from edge.sights import Seen, Sights
 from edge.status import CameraStatus, Status, write_status
@@ -39,6 +44,7 @@ from edge.update.slotstore import SlotStore
 
 if TYPE_CHECKING:
     from edge.enroll.renewal import Renewal
+    from edge.metrics import MetricsServer
     from edge.update.updater import Updater
 
 DRIFT_FOLDER = "drift"
@@ -46,6 +52,9 @@ LAST_DELIVERY_S = 0.5
 STOP_UPDATER_S = 0.2
 STOP_PUBLISHER_S = 0.4
 """Together with a camera that hangs (1 s) a stop takes 2 s at the most."""
+
+MODEL_IS_BUSY = {Phase.COMPILING, Phase.TESTING, Phase.SHADOW, Phase.ACTIVE}
+"""In these phases of an update the model is not exchanged for heat."""
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +82,16 @@ class Summary:
 class Device:
     """Cameras, model, loop, outbox and publisher of one device."""
 
-    def __init__(self, settings: DeviceSettings) -> None:
+    def __init__(self, settings: DeviceSettings, notifier: Notifier) -> None:
         cv2.setNumThreads(settings.inference.threads)
         self._settings = settings
         self._started_at = utc_now()
         self._status_is_written = True
-        self._outbox = Outbox(settings.state_dir / OUTBOX_FILE, settings.outbox)
+        if not settings.data_dir.is_dir() and settings.storage.folder:
+            raise StoreError(
+                f"storage.folder {settings.data_dir} is not there; mount its disk, or make the folder on it"
+            )
+        self._outbox = Outbox(settings.data_dir / OUTBOX_FILE, settings.outbox)
         self._first = self._outbox.position
         self._mailbox = Mailbox()
         self._model = Model(settings.inference)
@@ -99,8 +112,12 @@ class Device:
             each.name: Observer(each, self._model, live=live[each.name], witness=witness, drift=self._drift_watch(each))
             for each in settings.cameras
         }
-        self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox)
+        self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox, alive=notifier.alive)
+        self._rates = Rates()
+        self._heat = HeatGuard(settings.heat, settings.inference, self._model, self._rest, self._record)
         self._loop_thread = threading.Thread(target=self._loop.run, name="loop", daemon=True)
+        self._told: Status | None = None
+        self._metrics = self._make_metrics()
         self._updater = self._make_updater(update, self._sights) if update and self._sights else None
         self._publisher = (
             Publisher(
@@ -172,7 +189,9 @@ class Device:
         return self._summary()
 
     def close(self) -> None:
-        """Let go of the slots, the model and the database."""
+        """Let go of the port, the slots, the model and the database."""
+        if self._metrics:
+            self._metrics.stop()
         try:
             self._ledger.close()
         except StoreError as error:
@@ -180,17 +199,21 @@ class Device:
         self._model.close()
         self._outbox.close()
 
-    def prune(self) -> None:
-        """Keep the outbox within its budget."""
+    def care(self) -> None:
+        """Keep the disk within its budget and the chip below its limit; to be called every few seconds."""
         try:
             self._outbox.prune()
+            make_room(self._settings, self._outbox)
         except StoreError as error:
             log.error("%s", error)  # noqa: TRY400
+        self._rates.note(monotonic_s(), self._loop.tallies())
+        self._heat.watch(may_exchange=self._ledger.reported.phase not in MODEL_IS_BUSY)
 
     def write_status(self) -> None:
         """Tell the technician how it goes."""
         try:
-            write_status(self._settings.state_dir, self._status())
+            self._told = self._status()
+            write_status(self._settings.run_dir, self._told)
             self._status_is_written = True
         except (OSError, StoreError) as error:
             if self._status_is_written:
@@ -207,6 +230,9 @@ class Device:
             self._outbox.append([record])
         except StoreError as error:
             log.error("what was seen of drift could not be recorded: %s", error)  # noqa: TRY400
+
+    def _rest(self, busy_share: float) -> None:
+        self._loop.busy_share = busy_share
 
     def _record(self, kind: EventKind, camera: str | None, message: str, detail: Detail) -> None:
         """Append an event. Results matter more than events, so a full disk is no reason to end."""
@@ -243,8 +269,14 @@ class Device:
             step_p95_ms=self._loop.step_times.percentile_ms(95),
             rss_bytes=rss_bytes(),
             outbox_bytes=stats.bytes,
-            disk_free_bytes=disk_free_bytes(self._settings.state_dir),
-            temperatures_c=temperatures_c(),
+            disk_free_bytes=disk_free_bytes(self._settings.data_dir),
+            temperatures_c=self._heat.chip.temperatures_c,
+            fps=self._rates.fps,
+            clocks_mhz=self._heat.chip.clocks_mhz,
+            power_mode=self._heat.chip.power_mode,
+            throttled=self._heat.chip.throttled,
+            relief=self._heat.relief.told,
+            clock_ok=read_clock().clock_ok,
         )
 
     def _make_updater(self, update: UpdateSettings, sights: Sights) -> "Updater":
@@ -265,6 +297,13 @@ class Device:
         from edge.enroll.renewal import Renewal  # noqa: PLC0415 - a device without TLS starts without cryptography
 
         return Renewal(self._settings.state_dir, log.info)
+
+    def _make_metrics(self) -> "MetricsServer | None":
+        if self._settings.metrics is None:
+            return None
+        from edge.metrics import MetricsServer  # noqa: PLC0415 - a device that nobody scrapes starts without it
+
+        return MetricsServer(self._settings.metrics, lambda: self._told)
 
     def _read(self) -> Reading:
         """The counters that a model on probation is judged by."""

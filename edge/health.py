@@ -1,12 +1,9 @@
-"""How the device does: memory, disk, temperatures."""
+"""How the device does: memory and disk. ``edge.chip`` tells of heat."""
 
 import os
 import platform
 import resource
 from pathlib import Path
-
-THERMAL = Path("/sys/class/thermal")
-MAX_SENSORS = 32
 
 
 def rss_bytes(pid: int | None = None) -> int | None:
@@ -38,18 +35,6 @@ def disk_free_bytes(folder: Path) -> int | None:
     except OSError:
         return None
     return stat.f_bavail * stat.f_frsize
-
-
-def temperatures_c(thermal: Path = THERMAL) -> dict[str, float]:
-    """Temperature of each thermal zone by its type, in °C; zones that do not answer are left out."""
-    readings: dict[str, float] = {}
-    for zone in sorted(thermal.glob("thermal_zone*"))[:MAX_SENSORS]:
-        try:
-            name = (zone / "type").read_text(encoding="ascii").strip()
-            readings[name] = int((zone / "temp").read_text(encoding="ascii")) / 1000
-        except (OSError, ValueError):
-            continue
-    return readings
 
 
 def hardware() -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from edge.disk import flush
 from edge.errors import ConfigError
 from edge.stored import StoredRecord
 
@@ -25,11 +26,16 @@ def write_csv(observations: Iterable[StoredRecord], file: TextIO) -> int:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(HEADINGS)
     count = 0
-    for observation in observations:
-        for line in _lines(observation):
-            writer.writerow([_harmless(cell) for cell in line])
-            count += 1
+    for line in table_lines(observations):
+        writer.writerow([_harmless(cell) for cell in line])
+        count += 1
     return count
+
+
+def table_lines(observations: Iterable[StoredRecord]) -> Iterator[list[Cell]]:
+    """The lines below ``HEADINGS``; an empty text is missing."""
+    for observation in observations:
+        yield from _lines(observation)
 
 
 @contextmanager
@@ -49,6 +55,7 @@ def replaced_file(path: Path) -> Iterator[TextIO]:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
+        flush(path.parent)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise ConfigError(f"cannot write {path}: {error}; name another file with --output") from error

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from edge.outbox import Outbox
 from edge.settings import OutboxSettings
 
 IDLE_S = 0.5
+MAX_REST_S = 5.0
 RETRY_S = 1.0
 MAX_PENDING_PICTURES = 1_000
 
@@ -61,12 +62,29 @@ class Loop:
     pictures. A picture counts as processed or failed in the transaction that commits its observations. While the disk
     takes nothing the newest ``MAX_PENDING_PICTURES`` wait; older ones are given up, counted as failed, and told of in
     an event once the disk takes something again.
+
+    Args:
+        mailbox: where pictures come from.
+        observers: what observes each camera's.
+        outbox: where observations go.
+        settings: when they are committed.
+        alive: told of each turn, also of those without a picture; must be quick.
+
+    Attributes:
+        busy_share: how much of its time it may work; the rest it waits while pictures pass. Set from any thread.
     """
 
     def __init__(
-        self, mailbox: Mailbox, observers: Mapping[str, Observer], outbox: Outbox, settings: OutboxSettings
+        self,
+        mailbox: Mailbox,
+        observers: Mapping[str, Observer],
+        outbox: Outbox,
+        settings: OutboxSettings,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self.step_times = StepTimes()
+        self.busy_share = 1.0
+        self._alive = alive
         self._mailbox = mailbox
         self._observers = observers
         self._outbox = outbox
@@ -82,11 +100,15 @@ class Loop:
     def run(self) -> None:
         """Take pictures until the mailbox is closed and empty; then commit what is pending."""
         while not self._mailbox.drained:
+            self._alive()
             picture = self._mailbox.take(min(IDLE_S, max(0.0, self._commit_at_s - time.monotonic())))
+            started_s = time.monotonic()
             if picture is not None:
                 self._keep(self._look(picture))
             if self._commit_is_due():
                 self._commit()
+            if picture is not None and self.busy_share < 1:
+                self._rest(time.monotonic() - started_s)
         self._commit()
         if self._pending:
             log.error("%d pictures are lost with this stop: they could not be stored", len(self._pending))
@@ -94,6 +116,11 @@ class Loop:
     def tallies(self) -> dict[str, Tally]:
         """Frames of each camera as last committed: captured = processed + dropped + failed."""
         return self._committed
+
+    def _rest(self, worked_s: float) -> None:
+        """Wait for so long that ``worked_s`` is ``busy_share`` of the whole; not past the next commit."""
+        share_s = worked_s * (1 / self.busy_share - 1)
+        self._mailbox.rest(max(0.0, min(share_s, MAX_REST_S, self._commit_at_s - time.monotonic())))
 
     def _look(self, picture: Picture) -> Look:
         camera = picture.camera_id

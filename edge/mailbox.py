@@ -73,6 +73,11 @@ class Mailbox:
             self._changed.notify_all()
             return self._slots.pop(camera)
 
+    def rest(self, timeout_s: float) -> None:
+        """Let pictures pass for ``timeout_s``; at once where no more will come, since then every one is wanted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, timeout_s)
+
     def passage(self, camera: str) -> Passage:
         """A consistent copy of a camera's counts."""
         with self._changed:

@@ -36,20 +36,21 @@ class Status(Wire):
     peak_rss_bytes: int
 
 
-def write_status(state_dir: Path, status: Status) -> None:
+def write_status(folder: Path, status: Status) -> None:
     """Replace the status file. It is not synced to the disk: after a power cut there is nothing running to tell of."""
-    fresh = state_dir / f"{STATUS_FILE}.new"
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / f"{STATUS_FILE}.new"
     fresh.write_text(status.model_dump_json(), encoding="utf-8")
-    fresh.replace(state_dir / STATUS_FILE)
+    fresh.replace(folder / STATUS_FILE)
 
 
-def read_status(state_dir: Path) -> Status | None:
+def read_status(folder: Path) -> Status | None:
     """The last snapshot; None if no daemon has run here.
 
     Raises:
         CanopyError: the file is not a status.
     """
-    path = state_dir / STATUS_FILE
+    path = folder / STATUS_FILE
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CanopyError(f"{path} has more than {MAX_BYTES} bytes; that is no status: delete it")

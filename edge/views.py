@@ -49,6 +49,12 @@ def status_view(status: Status, budget_bytes: int, *, running: bool) -> Renderab
     if health.temperatures_c:
         warm = sorted(health.temperatures_c.items(), key=lambda each: -each[1])[:4]
         facts.add_row("temperature", ", ".join(f"{name} {degrees:.0f} °C" for name, degrees in warm))
+    if health.throttled or health.relief:
+        slowed = "the chip is slowed down" if health.throttled else ""
+        relief = f"measuring {health.relief}" if health.relief else ""
+        facts.add_row("heat", Text("; ".join(filter(None, (slowed, relief))), "red"))
+    if health.clock_ok is False:
+        facts.add_row("clock", Text("not believed: no time server was heard since boot", "red"))
     return Group(facts, _cameras(status))
 
 

@@ -13,13 +13,14 @@ from edge.acceptance.checks import golden_check, trait_checks, turned
 from edge.acceptance.report import Acceptance, Check, EngineMade, Load
 from edge.acceptance.speed import measure_speed
 from edge.backends import Backend, Report, open_backend, prepare
+from edge.chip import Chip
 from edge.clock import utc_now
 from edge.engine.cache import Engine
 from edge.engine.engine import EngineShop, Graph
 from edge.engine.process import available_bytes
 from edge.errors import PackageInvalid
 from edge.golden import read_golden
-from edge.health import peak_rss_bytes, rss_bytes, temperatures_c
+from edge.health import peak_rss_bytes, rss_bytes
 from edge.package import MEND, ModelPackage
 from edge.settings import InferenceSettings
 
@@ -64,7 +65,7 @@ def accept(settings: InferenceSettings, pictures: Sequence[Picture], runs: int, 
             machine_used_bytes=None if free_before is None or free_after is None else max(0, free_before - free_after),
             idle_power_w=idle.mean_w,
             power_w=busy.mean_w,
-            temperatures_c=temperatures_c(),
+            temperatures_c=Chip().read().temperatures_c,
         )
         report(0.8, "comparing its traits with the CPU's")
         traits = _against_cpu(backend, package, settings, shown)

@@ -2,8 +2,6 @@
 
 import os
 import platform
-import shutil
-import subprocess
 import threading
 from collections import defaultdict
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Final
 from typing_extensions import Self
 
 from edge.acceptance.report import Board
+from edge.chip import power_mode
 from edge.engine.machine import l4t_release
 from edge.health import hardware
 
@@ -29,24 +28,12 @@ def this_board() -> Board:
         hardware=hardware(),
         kernel=f"{platform.system()} {platform.release()} {platform.machine()}",
         l4t=l4t_release(),
-        power_mode=power_mode(),
+        power_mode=power_mode() or "",
         cores=len(os.sched_getaffinity(0)),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         python=platform.python_version(),
         onnxruntime=onnxruntime.__version__,
     )
-
-
-def power_mode() -> str:
-    """The power mode of a Jetson, like MAXN_SUPER; empty elsewhere."""
-    command = shutil.which("nvpmodel")
-    if command is None:
-        return ""
-    try:
-        done = subprocess.run([command, "-q"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return next((line.partition(":")[2].strip() for line in done.stdout.splitlines() if "Power Mode" in line), "")
 
 
 def rails_w(hwmon: Path = HWMON) -> dict[str, float]:

@@ -17,6 +17,7 @@ from edge.settings.camera import (
     V4l2Source,
     VideoSource,
 )
+from edge.settings.care import HeatSettings, MetricsSettings, StorageSettings
 from edge.settings.delivery import MqttSettings, OutboxSettings
 from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings
 from edge.settings.drift import CropStage, DriftSettings
@@ -38,7 +39,9 @@ __all__ = [
     "Fraction",
     "GridPlots",
     "Group",
+    "HeatSettings",
     "InferenceSettings",
+    "MetricsSettings",
     "MqttSettings",
     "OutboxSettings",
     "PlotSettings",
@@ -48,6 +51,7 @@ __all__ = [
     "RtspSource",
     "Settings",
     "SourceSettings",
+    "StorageSettings",
     "TlsSettings",
     "UpdateSettings",
     "V4l2Source",

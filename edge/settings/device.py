@@ -11,6 +11,7 @@ from edge.contract.message import Name
 from edge.errors import ConfigError
 from edge.settings.base import Settings, checked
 from edge.settings.camera import CameraSettings, FolderSource, VideoSource
+from edge.settings.care import HeatSettings, MetricsSettings, StorageSettings
 from edge.settings.delivery import MqttSettings, OutboxSettings
 from edge.settings.inference import InferenceSettings
 from edge.settings.update import UpdateSettings
@@ -31,6 +32,20 @@ class DeviceSettings(Settings):
     """Absent (``null``): results stay on the device."""
     update: UpdateSettings | None = None
     """Absent: the model stays what it is."""
+    heat: HeatSettings = HeatSettings()
+    storage: StorageSettings = StorageSettings()
+    metrics: MetricsSettings | None = None
+    """Absent: nobody is answered."""
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the database lies."""
+        return self.storage.folder or self.state_dir
+
+    @property
+    def run_dir(self) -> Path:
+        """Where lies what a power cut may take."""
+        return self.storage.run_dir or self.state_dir
 
     @model_validator(mode="after")
     def _names_differ(self) -> "DeviceSettings":
@@ -91,6 +106,19 @@ def _anchored(settings: DeviceSettings, folder: Path) -> DeviceSettings:
     mqtt = settings.mqtt
     if mqtt and mqtt.tls:
         mqtt = mqtt.model_copy(update={"tls": mqtt.tls.anchored(folder, state_dir)})
+    storage = settings.storage.model_copy(
+        update={name: folder / path for name in ("folder", "run_dir") if (path := getattr(settings.storage, name))}
+    )
+    smaller = settings.heat.package
+    heat = settings.heat.model_copy(update={"package": folder / smaller if smaller else None})
     return settings.model_copy(
-        update={"state_dir": state_dir, "cameras": cameras, "inference": inference, "update": update, "mqtt": mqtt}
+        update={
+            "state_dir": state_dir,
+            "cameras": cameras,
+            "inference": inference,
+            "update": update,
+            "mqtt": mqtt,
+            "heat": heat,
+            "storage": storage,
+        }
     )

@@ -40,3 +40,11 @@ def discs(pixels: NDArray[np.uint8], places: Iterable[tuple[int, int, int]]) -> 
     for y, x, radius in places:
         cv2.circle(drawn, (x, y), radius, GREEN, -1)
     return drawn
+
+
+def draw_pictures(folder: Path, count: int) -> None:
+    """Soil with discs that grow, named by their times."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        picture = discs(soil(128, 128, number), [(32, 32, 3 + number % 20), (96, 96, 5 + number % 15)])
+        cv2.imwrite(str(folder / f"2026-05-{1 + number // 24:02d}_{number % 24:02d}-00-00.jpg"), picture)

@@ -7,12 +7,11 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import cv2
 import yaml
 from sqlalchemy import Connection, select
 
@@ -22,7 +21,8 @@ from edge.stream import OutboxStats
 from fleet import schema
 from fleet.store import Store
 from tests.sim.green_model import build_green_package
-from tests.sim.pictures import discs, soil
+from tests.sim.pictures import draw_pictures
+from tests.sim.waiting import wait_for
 
 SITE, DEVICE, CAMERA = "gh", "cam", "top"
 STARTS_WITHIN_S = 30.0
@@ -213,22 +213,6 @@ def assert_everything_arrived_once(device: Device, fleet: Fleet) -> None:
     assert stored == {at.epoch: kept}, "the fleet has exactly what the device has appended"
     for captured, processed, dropped, failed in device.tallies():
         assert captured == processed + dropped + failed
-
-
-def draw_pictures(folder: Path, count: int) -> None:
-    """Soil with discs that grow, named by their times."""
-    folder.mkdir(parents=True)
-    for number in range(count):
-        picture = discs(soil(128, 128, number), [(32, 32, 3 + number % 20), (96, 96, 5 + number % 15)])
-        cv2.imwrite(str(folder / f"2026-05-{1 + number // 24:02d}_{number % 24:02d}-00-00.jpg"), picture)
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float, why: Callable[[], str] = lambda: "") -> None:
-    """Wait until ``condition`` holds."""
-    give_up_at_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < give_up_at_s, why()
-        time.sleep(0.02)
 
 
 def random_moment(rng: random.Random, longest_s: float) -> None:

@@ -85,7 +85,7 @@ def stored(config: Path) -> Path:
 
 
 def test_tail_shows_every_kind_of_record_apart_within_80_columns(config, stored):
-    shown = canopy("outbox", "tail", "--config", config)
+    shown = canopy("buffer", "tail", "--config", config)
     assert shown.exit_code == 0
     for text in ("leaves 7, 1,234 px²", "no plant", "not taken: dark", "failed: the file is empty", "no answer"):
         assert text in shown.stdout
@@ -93,28 +93,28 @@ def test_tail_shows_every_kind_of_record_apart_within_80_columns(config, stored)
 
 
 def test_tail_selects_and_says_what_the_fleet_has(config, stored):
-    records = json.loads(canopy("outbox", "tail", "--config", config, "--plot", "R1C1", "--json").stdout)
+    records = json.loads(canopy("buffer", "tail", "--config", config, "--plot", "R1C1", "--json").stdout)
     assert [(record["content"]["frame_id"], record["delivered"]) for record in records] == [
         (0, True),
         (1, False),
         (2, False),
     ]
-    newest = json.loads(canopy("outbox", "tail", "-n", 1, "--events", "--config", config, "--json").stdout)
+    newest = json.loads(canopy("buffer", "tail", "-n", 1, "--events", "--config", config, "--json").stdout)
     assert [record["content"]["kind"] for record in newest] == ["camera_lost"]
-    assert json.loads(canopy("outbox", "tail", "--camera", "none", "--config", config, "--json").stdout) == []
+    assert json.loads(canopy("buffer", "tail", "--camera", "none", "--config", config, "--json").stdout) == []
 
 
 def test_stats_count_what_waits(config, stored):
-    stats = json.loads(canopy("outbox", "stats", "--config", config, "--json").stdout)
+    stats = json.loads(canopy("buffer", "stats", "--config", config, "--json").stdout)
     assert (stats["entries"], stats["undelivered"], stats["tallies"]["top"]["captured"]) == (5, 4, 3)
-    shown = canopy("outbox", "stats", "--config", config).stdout
+    shown = canopy("buffer", "stats", "--config", config).stdout
     assert "5 stored, 4 of them wait" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_the_export_has_a_line_for_each_trait_and_one_where_there_is_none(config, stored):
     target = config.parent / "out.csv"
-    assert canopy("outbox", "export", "--config", config, "-o", target).exit_code == 0
+    assert canopy("buffer", "export", "--config", config, "-o", target).exit_code == 0
     lines = list(csv.DictReader(io.StringIO(target.read_text())))
     assert [(line["plot"], line["outcome"], line["trait"], line["value"]) for line in lines] == [
         ("R1C1", "measured", "leaf_count", "7.0"),
@@ -130,14 +130,14 @@ def test_the_export_has_a_line_for_each_trait_and_one_where_there_is_none(config
 
 
 def test_the_export_leaves_out_what_is_older_and_goes_to_stdout(config, stored):
-    later = canopy("outbox", "export", "--config", config, "--since", "2100-01-01")
+    later = canopy("buffer", "export", "--config", config, "--since", "2100-01-01")
     assert list(csv.DictReader(io.StringIO(later.stdout))) == []
-    earlier = canopy("outbox", "export", "--config", config, "--since", "2001-01-01", "--plot", "R1C2")
+    earlier = canopy("buffer", "export", "--config", config, "--since", "2001-01-01", "--plot", "R1C2")
     assert len(list(csv.DictReader(io.StringIO(earlier.stdout)))) == 1
 
 
 def test_an_export_that_cannot_be_written_leaves_nothing_behind(config, stored):
-    refused = canopy("outbox", "export", "--config", config, "-o", config.parent / "none" / "out.csv")
+    refused = canopy("buffer", "export", "--config", config, "-o", config.parent / "none" / "out.csv")
     assert refused.exit_code == 2
     assert "--output" in refused.stderr
 
@@ -155,9 +155,9 @@ def test_reading_goes_on_while_the_daemon_writes(config, stored):
     writer.start()
     try:
         counts = [
-            json.loads(canopy("outbox", "stats", "--config", config, "--json").stdout)["entries"] for _ in range(5)
+            json.loads(canopy("buffer", "stats", "--config", config, "--json").stdout)["entries"] for _ in range(5)
         ]
-        exported = canopy("outbox", "export", "--config", config)
+        exported = canopy("buffer", "export", "--config", config)
     finally:
         stop.set()
         writer.join()
@@ -169,13 +169,13 @@ def test_reading_goes_on_while_the_daemon_writes(config, stored):
 def test_a_damaged_record_is_left_out(config, stored):
     with closing(sqlite3.connect(stored / OUTBOX_FILE)) as database, database:
         database.execute("UPDATE log SET body = ? WHERE seq = 2", (b"{}",))
-    records = json.loads(canopy("outbox", "tail", "--config", config, "--json").stdout)
+    records = json.loads(canopy("buffer", "tail", "--config", config, "--json").stdout)
     assert [record["seq"] for record in records] == [1, 3, 4, 5]
 
 
 def test_nothing_stored_yet_is_told_with_the_databases_code(config):
     for command in ("stats", "tail", "export"):
-        refused = canopy("outbox", command, "--config", config)
+        refused = canopy("buffer", command, "--config", config)
         assert refused.exit_code == 5
         assert "no daemon has stored anything" in refused.stderr
 
@@ -314,7 +314,7 @@ def test_a_technicians_command_loads_neither_opencv_nor_onnxruntime(config):
         "import sys; from edge.cli import app; app(sys.argv[1:], standalone_mode=False);"
         "print([name for name in ('cv2', 'onnxruntime', 'torch', 'paho') if name in sys.modules])"
     )
-    for words in (["config", "check"], ["outbox", "stats"]):
+    for words in (["config", "check"], ["buffer", "stats"]):
         Outbox(config.parent / "state" / OUTBOX_FILE, OutboxSettings()).close()
         command = [sys.executable, "-c", code, *words, "--config", config]
         told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,6 +1,9 @@
 """The outbox on a real SQLite file."""
 
+import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -319,3 +322,34 @@ def test_no_number_above_the_watermark_is_ever_lost(tmp_path):
             max_examples=15, stateful_step_count=25, deadline=None, derandomize=True, database=None
         ),
     )
+
+
+def test_a_watermark_is_not_flushed_by_itself(tmp_path):
+    """Counted in the real system calls of the process, where strace may look on."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed (apt-get install strace)")
+    code = """
+import sys
+from pathlib import Path
+from edge.clock import read_clock
+from edge.contract.records import Event, EventKind
+from edge.outbox import Outbox
+from edge.settings import OutboxSettings
+outbox = Outbox(Path(sys.argv[1]), OutboxSettings())
+for number in range(40):
+    outbox.append([Event(kind=EventKind.STARTED, clock=read_clock(), message="m")])
+    if sys.argv[2] == "advance":
+        outbox.advance(outbox.epoch, number + 1)
+"""
+
+    def flushes(what):
+        path = tmp_path / f"{what}.sqlite"
+        trace = tmp_path / f"{what}.trace"
+        command = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-o", trace, sys.executable, "-c", code, path, what]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, check=False)
+        if "not permitted" in done.stderr:
+            pytest.skip("strace may not look on here")
+        assert done.returncode == 0, done.stderr
+        return sum("sync(" in line for line in trace.read_text().splitlines())
+
+    assert flushes("advance") - flushes("append only") <= 4
