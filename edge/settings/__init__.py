@@ -5,47 +5,70 @@ Values that differ between machines may come from the environment instead: ``CAN
 """
 
 from edge.settings.base import SECRETS, Fraction, Group, Point, Settings, checked
-from edge.settings.camera import (
-    CameraSettings,
+from edge.settings.camera import CameraSettings, GridPlots, PlotSettings, PolygonPlots, QualitySettings
+from edge.settings.delivery import MqttSettings, OutboxSettings
+from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings
+from edge.settings.inference import EngineSettings, InferenceSettings
+from edge.settings.recovery import (
+    CommandPower,
+    PowerSettings,
+    RebootSettings,
+    RecoverySettings,
+    UhubctlPower,
+    UsbPower,
+)
+from edge.settings.schedule import BurstSettings, DaylightSettings, HoursSettings, WindowSettings
+from edge.settings.source import (
+    SINK_NAME,
+    ControlSettings,
+    CsiSource,
     FolderSource,
-    GridPlots,
-    PlotSettings,
-    PolygonPlots,
-    QualitySettings,
+    GstreamerSource,
     RtspSource,
     SourceSettings,
     V4l2Source,
     VideoSource,
 )
-from edge.settings.delivery import MqttSettings, OutboxSettings
-from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings
-from edge.settings.inference import EngineSettings, InferenceSettings
 from edge.settings.update import AgreementSettings, UpdateSettings
 
 __all__ = [
     "MAX_FILE_BYTES",
     "SECRETS",
+    "SINK_NAME",
     "AgreementSettings",
+    "BurstSettings",
     "CameraSettings",
+    "CommandPower",
+    "ControlSettings",
+    "CsiSource",
+    "DaylightSettings",
     "DeviceSettings",
     "EngineSettings",
     "FolderSource",
     "Fraction",
     "GridPlots",
     "Group",
+    "GstreamerSource",
+    "HoursSettings",
     "InferenceSettings",
     "MqttSettings",
     "OutboxSettings",
     "PlotSettings",
     "Point",
     "PolygonPlots",
+    "PowerSettings",
     "QualitySettings",
+    "RebootSettings",
+    "RecoverySettings",
     "RtspSource",
     "Settings",
     "SourceSettings",
+    "UhubctlPower",
     "UpdateSettings",
+    "UsbPower",
     "V4l2Source",
     "VideoSource",
+    "WindowSettings",
     "checked",
     "load_settings",
 ]

@@ -36,6 +36,7 @@ class Script:
         self.finite = finite
         self.opened = 0
         self.closed = 0
+        self.variants: list[int] = []
         self.release = threading.Event()
         self.given: list[weakref.ref[NDArray[np.uint8]]] = []
 
@@ -44,7 +45,8 @@ class Script:
         """How many of the pictures that it gave somebody still holds."""
         return sum(pixels() is not None for pixels in self.given)
 
-    def open_source(self, camera: CameraSettings) -> FrameSource:
+    def open_source(self, camera: CameraSettings, variant: int = 0) -> FrameSource:
+        self.variants.append(variant)
         return (_Finite if self.finite else _Live)(camera.name, self)
 
     def next_opening(self) -> Iterator[Step] | None:
