@@ -134,9 +134,9 @@ def open_source(camera: CameraSettings, variant: int = 0) -> FrameSource:
 def _open_source(camera: CameraSettings, variant: int) -> FrameSource:
     source = camera.source
     if isinstance(source, FolderSource):
-        from edge.sources.folder import Folder  # noqa: PLC0415
+        from edge.sources.folder import Folder, Inbox  # noqa: PLC0415
 
-        return Folder(camera.name, source)
+        return Inbox(camera.name, source) if source.follow else Folder(camera.name, source)
     if isinstance(source, VideoSource):
         from edge.sources.video import Video  # noqa: PLC0415
 

@@ -16,6 +16,7 @@ OWN_TIMEOUT_SHARE = 0.8
 """The decoder gives up a little before the supervisor would, which spares abandoning a thread."""
 KEY_FRAME = ord("I")
 UNKNOWN_FRAME = ord("?")
+KEY_FRAMES = 2
 MEND = (
     "see that it is on and reachable, and that the address, user and password in the configuration work in a player "
     "such as VLC"
@@ -48,7 +49,7 @@ def _by_gstreamer(settings: RtspSource, variant: int) -> bool:
 class Rtsp(Stream):
     """A network camera, over TCP: UDP loses packets, which smear the picture and would be measured as plants.
 
-    No picture is given before the first key frame, none that has waited on its way, and none whose time stamp has
+    No picture is given before the second key frame, none that has waited on its way, and none whose time stamp has
     stood still for the timeout.
     """
 
@@ -59,32 +60,35 @@ class Rtsp(Stream):
         self._url = settings.url
         self._timeout_s = timeout_s
         self._freshness = Freshness()
-        self._has_key_frame = False
+        self._key_frames = 0
 
     def open(self) -> None:
         """Connect. Raises ``CameraLost`` with what to check."""
         self._freshness = Freshness()
-        self._has_key_frame = False
+        self._key_frames = 0
         super().open()
 
     def _step(self) -> datetime:
         began_s = monotonic_s()
         while True:
             captured_at = super()._step()
-            if self._is_keyed(monotonic_s() - began_s) and not self._is_old():
+            if self._is_whole(monotonic_s() - began_s) and not self._is_old():
                 return captured_at
 
-    def _is_keyed(self, waited_s: float) -> bool:
-        """Whether a key frame has come. Pictures before the first one are drawn over nothing: grey, and smeared."""
-        if not self._has_key_frame:
-            kind = int(self._opened().get(cv2.CAP_PROP_FRAME_TYPE))
-            self._has_key_frame = kind in {KEY_FRAME, UNKNOWN_FRAME, 0}
-            if not self._has_key_frame and waited_s > self._timeout_s:
+    def _is_whole(self, waited_s: float) -> bool:
+        """Whether the pictures are drawn over something whole: from the second key frame on.
+
+        Whoever joins in the midst of the first one misses its beginning, and all pictures up to the next are smeared.
+        """
+        if self._key_frames < KEY_FRAMES:
+            self._key_frames += int(self._opened().get(cv2.CAP_PROP_FRAME_TYPE)) in {KEY_FRAME, UNKNOWN_FRAME}
+            if waited_s > self._timeout_s:
                 raise CameraLost(
-                    f"{self.label} of camera {self.camera_id} sent no key frame in {self._timeout_s:.0f} s; set its "
-                    "I-frame interval (GOP) to 2 s or less, and its smart codec (H.264+, H.265+) off"
+                    f"{self.label} of camera {self.camera_id} sent {self._key_frames} key frames in {waited_s:.0f} s, "
+                    f"and {KEY_FRAMES} are needed; set its I-frame interval (GOP) to 2 s or less, and its smart codec "
+                    "(H.264+, H.265+) off"
                 )
-        return self._has_key_frame
+        return self._key_frames >= KEY_FRAMES
 
     def _is_old(self) -> bool:
         stamp_s, now_s = float(self._opened().get(cv2.CAP_PROP_POS_MSEC)) / 1000, monotonic_s()

@@ -24,6 +24,8 @@ from edge.settings import SINK_NAME
 DISTRIBUTION = "/usr/lib/python3/dist-packages"
 NVIDIA_DECODER = "*/gstreamer-1.0/libgstnvvideo4linux2.so"
 CHANNELS = {"BGR": 3, "BGRx": 4, "BGRA": 4}
+PARSERS = {"h264parse", "h265parse"}
+KEY_FRAMES = 2
 SLICE_S = 0.2
 LAST_WORDS_S = 0.05
 CLOSE_LIMIT_S = 1.0
@@ -96,7 +98,7 @@ class PyGObjectTap:
         except Exception as error:
             raise EOFError(str(error)) from error
         self._sink = self._pipeline.get_by_name(SINK_NAME)
-        self._pipeline.connect("deep-element-added", _await_keyframe)
+        self._pipeline.connect("deep-element-added", _KeyFrames(gst).watch)
         if self._pipeline.set_state(gst.State.PLAYING) == gst.StateChangeReturn.FAILURE:
             why = self._trouble(LAST_WORDS_S) or "it does not say why"
             self.close()
@@ -201,10 +203,25 @@ def _import_gi() -> Any:
     return gi
 
 
-def _await_keyframe(_pipeline: Any, _bin: Any, element: Any) -> None:
-    """Pictures before the first key frame are drawn over nothing: grey, and smeared."""
-    if element.find_property("wait-for-keyframe") is not None:
-        element.set_property("wait-for-keyframe", True)
+class _KeyFrames:
+    """Holds back a coded stream until its second key frame.
+
+    Whoever joins in the midst of the first one misses its beginning, and all pictures up to the next are smeared.
+    """
+
+    def __init__(self, gst: ModuleType) -> None:
+        self._gst = gst
+        self._seen = 0
+
+    def watch(self, _pipeline: Any, _bin: Any, element: Any) -> None:
+        """Look at what leaves ``element`` if it is the parser of a video codec."""
+        if element.get_factory().get_name() in PARSERS:
+            element.get_static_pad("src").add_probe(self._gst.PadProbeType.BUFFER, self._hold_back)
+
+    def _hold_back(self, _pad: Any, probe: Any) -> Any:
+        self._seen += not probe.get_buffer().has_flags(self._gst.BufferFlags.DELTA_UNIT)
+        returns = self._gst.PadProbeReturn
+        return returns.REMOVE if self._seen >= KEY_FRAMES else returns.DROP
 
 
 def _picture_of(data: Any, width_px: int, height_px: int, form: str) -> NDArray[np.uint8]:
