@@ -95,8 +95,8 @@ class Folder(FrameSource):
 class Inbox(Folder):
     """A folder that pictures arrive in: each is taken once, when it has not changed for ``SETTLED_S``.
 
-    What lies there when it is first opened is left to ``canopy run --until-end``; what arrives while the folder is away,
-    as a share of the network may be, is taken when it is back.
+    What lies there when it is first opened is left to ``canopy run --until-end``; what arrives while the folder is
+    away, as a share of the network may be, is taken when it is back.
     """
 
     finite = False

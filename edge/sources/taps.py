@@ -98,7 +98,7 @@ class PyGObjectTap:
         except Exception as error:
             raise EOFError(str(error)) from error
         self._sink = self._pipeline.get_by_name(SINK_NAME)
-        self._pipeline.connect("deep-element-added", _KeyFrames(gst).watch)
+        self._pipeline.connect("deep-element-added", _OnlyWhole(gst).watch)
         if self._pipeline.set_state(gst.State.PLAYING) == gst.StateChangeReturn.FAILURE:
             why = self._trouble(LAST_WORDS_S) or "it does not say why"
             self.close()
@@ -203,10 +203,10 @@ def _import_gi() -> Any:
     return gi
 
 
-class _KeyFrames:
-    """Holds back a coded stream until its second key frame.
+class _OnlyWhole:
+    """Keeps smeared pictures back: those before the second key frame, and those that the decoder knows to be broken.
 
-    Whoever joins in the midst of the first one misses its beginning, and all pictures up to the next are smeared.
+    Whoever joins in the midst of the first key frame misses its beginning, and all pictures up to the next are smeared.
     """
 
     def __init__(self, gst: ModuleType) -> None:
@@ -214,7 +214,9 @@ class _KeyFrames:
         self._seen = 0
 
     def watch(self, _pipeline: Any, _bin: Any, element: Any) -> None:
-        """Look at what leaves ``element`` if it is the parser of a video codec."""
+        """Look at what leaves ``element`` if it is the parser of a video codec; tell it what to do if a decoder."""
+        if element.find_property("output-corrupt") is not None:
+            element.set_property("output-corrupt", False)
         if element.get_factory().get_name() in PARSERS:
             element.get_static_pad("src").add_probe(self._gst.PadProbeType.BUFFER, self._hold_back)
 

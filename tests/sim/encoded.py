@@ -78,7 +78,7 @@ def video_stream(
     else:
         description = f"H265/90000\r\na=fmtp:96 sprop-vps={sets[32]};sprop-sps={sets[33]};sprop-pps={sets[34]}"
     sdp = f"m=video 0 RTP/AVP 96\r\na=rtpmap:96 {description}\r\n"
-    return Stream(96, sdp, tuple(tuple(_payloads(codec, picture)) for picture in pictures), frame_s=0.04)
+    return Stream(96, sdp, tuple(tuple(_payloads(codec, picture)) for picture in pictures))
 
 
 def garbage(stream: Stream) -> Stream:
@@ -120,12 +120,8 @@ def _fragments(codec: Codec, unit: bytes) -> list[bytes]:
     """One unit as it is, or fragmentation units: FU-A of RFC 6184, 5.8; FU of RFC 7798, 4.4.3."""
     if len(unit) <= CHUNK_BYTES:
         return [unit]
-    header_bytes = 1 if codec == "h264" else 2
-    if codec == "h264":
-        header = bytes((unit[0] & 0xE0 | 28,))
-    else:
-        header = bytes((unit[0] & 0x81 | 49 << 1, unit[1]))
-    body = unit[header_bytes:]
+    header = {"h264": bytes((unit[0] & 0xE0 | 28,)), "h265": bytes((unit[0] & 0x81 | 49 << 1, unit[1]))}[codec]
+    body = unit[len(header) :]
     starts = range(0, len(body), CHUNK_BYTES)
     return [
         header
