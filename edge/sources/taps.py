@@ -26,6 +26,8 @@ NVIDIA_DECODER = "*/gstreamer-1.0/libgstnvvideo4linux2.so"
 CHANNELS = {"BGR": 3, "BGRx": 4, "BGRA": 4}
 PARSERS = {"h264parse", "h265parse"}
 KEY_FRAMES = 2
+WHOLE = {"output-corrupt": False, "discard-corrupted-frames": True}
+"""What FFmpeg's decoders in GStreamer, and all decoders from GStreamer 1.20 on, are told."""
 SLICE_S = 0.2
 LAST_WORDS_S = 0.05
 CLOSE_LIMIT_S = 1.0
@@ -215,8 +217,9 @@ class _OnlyWhole:
 
     def watch(self, _pipeline: Any, _bin: Any, element: Any) -> None:
         """Look at what leaves ``element`` if it is the parser of a video codec; tell it what to do if a decoder."""
-        if element.find_property("output-corrupt") is not None:
-            element.set_property("output-corrupt", False)
+        for setting, value in WHOLE.items():
+            if element.find_property(setting) is not None:
+                element.set_property(setting, value)
         if element.get_factory().get_name() in PARSERS:
             element.get_static_pad("src").add_probe(self._gst.PadProbeType.BUFFER, self._hold_back)
 
