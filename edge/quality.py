@@ -11,6 +11,8 @@ from edge.settings import QualitySettings
 BRIGHTEST_SHARE = 0.005
 OVEREXPOSED_FROM = 250
 LIT_FROM = 24
+STRIDE_PX = 4
+"""The colour of the light needs no fine detail."""
 
 
 class QualityGate:
@@ -73,6 +75,7 @@ def lamp_ratio(pixels: NDArray[np.uint8], grey: NDArray[np.uint8]) -> float:
 
     Clipped pixels have lost their colour, and dark ones never had any, so neither counts; 0 if nothing else is there.
     """
-    lit = cv2.inRange(grey, LIT_FROM, OVEREXPOSED_FROM - 1)
-    blue, green, red, _ = cv2.mean(pixels, mask=lit)
+    sample, sample_grey = (np.ascontiguousarray(each[::STRIDE_PX, ::STRIDE_PX]) for each in (pixels, grey))
+    lit = cv2.inRange(sample_grey, LIT_FROM, OVEREXPOSED_FROM - 1)
+    blue, green, red, _ = cv2.mean(sample, mask=lit)
     return min(blue, red) / green if green else 0.0

@@ -26,7 +26,7 @@ NVIDIA_DECODER = "*/gstreamer-1.0/libgstnvvideo4linux2.so"
 CHANNELS = {"BGR": 3, "BGRx": 4, "BGRA": 4}
 PARSERS = {"h264parse", "h265parse"}
 KEY_FRAMES = 2
-WHOLE = {"output-corrupt": False, "discard-corrupted-frames": True}
+WHOLE = {"output-corrupt": False, "discard-corrupted-frames": True, "max-errors": 10}
 """What FFmpeg's decoders in GStreamer, and all decoders from GStreamer 1.20 on, are told."""
 SLICE_S = 0.2
 LAST_WORDS_S = 0.05

@@ -105,7 +105,7 @@ def watch() -> Iterator[Callable[..., Watched]]:
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
-@pytest.mark.parametrize("codec", ["h264", "h265"])
+@pytest.mark.parametrize("codec", ["h264", pytest.param("h265", marks=pytest.mark.slow)])
 def test_no_smeared_picture_is_given_after_a_join_in_the_midst_of_a_key_frame(codec, decoder):
     stream = joined_in_a_key_frame(video_stream(codec))
     with RtspCamera(stream=stream) as camera, source_of(camera, decoder) as source:

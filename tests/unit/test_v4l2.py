@@ -9,8 +9,8 @@ import cv2
 import pytest
 
 from edge.settings import CameraSettings, ControlSettings, V4l2Source
-from edge.sources import open_source
 from edge.sources import controls as ctl
+from edge.sources import open_source
 from edge.sources.controls import lock, wishes
 from edge.sources.v4l2 import V4l2, fixed_name_of
 from tests.sim.v4l2 import FakeCamera, FakeCapture, FakeControl
