@@ -1,4 +1,4 @@
-"""How well purple light is told from other light: pictures of greenhouses, rendered scenes, and those under purple lamps.
+"""How well purple light is told from other light: photographs, rendered scenes, and those scenes under purple lamps.
 
 ``python benchmarks/lamp.py [FOLDER …]`` prints how many of each lie over thresholds of the ratio of ``edge.quality``.
 Folders of photographs that were taken in white light may be given.

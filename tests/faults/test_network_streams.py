@@ -45,6 +45,11 @@ def joined_in_a_key_frame(stream: Stream) -> Stream:
     return stream._replace(pictures=(first[len(first) // 2 :], *stream.pictures[1:]))
 
 
+def read_on(source: FrameSource, pictures: int) -> None:
+    for _ in range(pictures):
+        source.read()
+
+
 class Watched:
     """A network camera and the one that reads it."""
 
@@ -127,8 +132,7 @@ def test_time_stamps_that_stand_still_are_a_loss():
         source.read()
         camera.stuck.set()
         with pytest.raises(CaptureError):
-            for _ in range(500):
-                source.read()
+            read_on(source, 500)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

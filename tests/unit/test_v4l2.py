@@ -172,7 +172,7 @@ def test_the_format_is_asked_for_before_the_size_and_rebuilding_asks_for_the_oth
         camera.asked.clear()
         V4l2("top", settings, variant=variant, fixed_names=()).open()
         assert int(camera.asked[cv2.CAP_PROP_FOURCC]).to_bytes(4, "little") == expected
-        assert list(camera.asked)[0] == cv2.CAP_PROP_FOURCC
+        assert next(iter(camera.asked)) == cv2.CAP_PROP_FOURCC
         assert camera.asked[cv2.CAP_PROP_BUFFERSIZE] == 1
 
 
