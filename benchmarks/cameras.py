@@ -21,7 +21,7 @@ from tests.sim.encoded import video_stream
 from tests.sim.rtsp import RtspCamera
 
 ROOT = Path(__file__).parents[1]
-RUN_S = 30.0
+RUN_S = 20.0
 SETTLE_S = 8.0
 LEAVE_S = 15.0
 

@@ -26,8 +26,9 @@ NVIDIA_DECODER = "*/gstreamer-1.0/libgstnvvideo4linux2.so"
 CHANNELS = {"BGR": 3, "BGRx": 4, "BGRA": 4}
 PARSERS = {"h264parse", "h265parse"}
 KEY_FRAMES = 2
-WHOLE = {"output-corrupt": False, "discard-corrupted-frames": True, "max-errors": 10}
-"""What FFmpeg's decoders in GStreamer, and all decoders from GStreamer 1.20 on, are told."""
+DECODING = {"output-corrupt": False, "discard-corrupted-frames": True, "max-errors": 10, "max-threads": 1}
+"""What decoders are told that have such settings: FFmpeg's, and from GStreamer 1.20 on all. Each thread of a decoder
+holds pictures of its own."""
 SLICE_S = 0.2
 LAST_WORDS_S = 0.05
 CLOSE_LIMIT_S = 1.0
@@ -217,7 +218,7 @@ class _OnlyWhole:
 
     def watch(self, _pipeline: Any, _bin: Any, element: Any) -> None:
         """Look at what leaves ``element`` if it is the parser of a video codec; tell it what to do if a decoder."""
-        for setting, value in WHOLE.items():
+        for setting, value in DECODING.items():
             if element.find_property(setting) is not None:
                 element.set_property(setting, value)
         if element.get_factory().get_name() in PARSERS:
