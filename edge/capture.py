@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.clock import utc_now
+from edge.clock import is_believable, utc_now
 from edge.contract.records import EventKind
 from edge.errors import CameraLost, CaptureError, EndOfSource
 from edge.mailbox import Mailbox
@@ -143,7 +143,9 @@ class Camera:
         self.done.set()
 
     def _is_time(self) -> bool:
-        return not self.live or is_open(self._settings.window, utc_now())
+        """Whether the window is open; by a clock that is not believed it always is, since it might be noon."""
+        now = utc_now()
+        return not self.live or not is_believable(now) or is_open(self._settings.window, now)
 
     def _wait_for_window(self) -> bool:
         """Wait until the camera may be open; whether it is wanted at all."""
@@ -152,7 +154,7 @@ class Camera:
             log.info("camera %s rests until its window opens", self.name)
             while not self._is_time() and not self._stopping.wait(LOOK_AT_CLOCK_S):
                 pass
-            self.resting = False
+            self.resting = not self._is_time()
             self._pace = _pace_of(self._settings, live=self.live)  # what was missed at night is not made up for
         return not self._stopping.is_set()
 

@@ -345,8 +345,20 @@ def test_pictures_of_the_warm_up_are_passed_over(watch):
     assert time.monotonic() - began_s >= 0.25
 
 
-def test_a_camera_is_closed_outside_its_window_which_is_no_outage(watch, monkeypatch):
+@pytest.fixture
+def at_the_clock(monkeypatch):
+    """Looks at the clock often, and believes it."""
     monkeypatch.setattr("edge.capture.LOOK_AT_CLOCK_S", 0.02)
+    monkeypatch.setattr("edge.capture.is_believable", lambda now: True)
+
+
+def test_while_the_clock_is_not_believed_the_window_is_open(watch, at_the_clock, monkeypatch):
+    monkeypatch.setattr("edge.capture.is_believable", lambda now: False)
+    monkeypatch.setattr("edge.capture.is_open", lambda window, now: False)
+    watch(Script(endless()), window={"hours": {"start": "06:00", "end": "18:00"}}).take()
+
+
+def test_a_camera_is_closed_outside_its_window_which_is_no_outage(watch, at_the_clock, monkeypatch):
     light = threading.Event()
     monkeypatch.setattr("edge.capture.is_open", lambda window, now: light.is_set())
     window = {"hours": {"start": "06:00", "end": "18:00"}}
@@ -363,8 +375,7 @@ def test_a_camera_is_closed_outside_its_window_which_is_no_outage(watch, monkeyp
     assert watched.script.opened == 1
 
 
-def test_a_lost_camera_is_not_tried_outside_its_window(watch, monkeypatch):
-    monkeypatch.setattr("edge.capture.LOOK_AT_CLOCK_S", 0.02)
+def test_a_lost_camera_is_not_tried_outside_its_window(watch, at_the_clock, monkeypatch):
     script = Script(None)
     monkeypatch.setattr("edge.capture.is_open", lambda window, now: script.opened < 3)
     watched = watch(script, window={"hours": {"start": "06:00", "end": "18:00"}})
