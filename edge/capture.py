@@ -49,6 +49,10 @@ class Outage:
     tries: int = 0
 
 
+class _WindowClosed(CaptureError):
+    """No fault: it is not the time for pictures."""
+
+
 class Camera:
     """One camera, for as long as the daemon runs.
 
@@ -129,7 +133,8 @@ class Camera:
         while self._wait_for_window():
             reader = self._start_reader()
             error, lasted_s = self._follow(reader)
-            if error is None and not self._is_time():
+            if isinstance(error, _WindowClosed):
+                self._ladder.rest(lasted_s)
                 self._renew()
                 continue
             if error is None:
@@ -168,12 +173,13 @@ class Camera:
         """Watch ``reader`` to its end: why it ended (None: nobody wants it any more), and how long it gave pictures."""
         seen_at_s: float | None = None
         while True:
-            over = reader.finished or self._stopping.is_set() or self._hangs(reader) or not self._is_time()
+            hangs = self._hangs(reader)
+            over = reader.finished or self._stopping.is_set() or hangs or not self._is_time()
             if reader.seen and seen_at_s is None:
                 seen_at_s = time.monotonic()
                 self._note_return()
             if over:
-                return self._end_of(reader), 0.0 if seen_at_s is None else time.monotonic() - seen_at_s
+                return self._end_of(reader, hangs=hangs), 0.0 if seen_at_s is None else time.monotonic() - seen_at_s
             self._wake.wait(self._look_again_s(reader))
             self._wake.clear()
 
@@ -186,13 +192,14 @@ class Camera:
     def _hangs(self, reader: Reader) -> bool:
         return not self.finite and reader.busy_s >= self._settings.read_timeout_s
 
-    def _end_of(self, reader: Reader) -> CaptureError | None:
+    def _end_of(self, reader: Reader, *, hangs: bool) -> CaptureError | None:
         if reader.finished:
             return reader.error
         reader.let_go()
-        if self._stopping.is_set() or not self._hangs(reader):
+        if self._stopping.is_set() or not hangs:
             reader.join(CLOSE_S)
-            return None
+            self._former.append(reader)
+            return None if self._stopping.is_set() else _WindowClosed("the window has closed")
         self.abandoned += 1
         self._former.append(reader)
         return CameraLost(

@@ -55,6 +55,12 @@ class Ladder:
         self.variant = 1 - self.variant if self._rebuilt else 0
         return rung
 
+    def rest(self, lasted_s: float) -> None:
+        """The camera was closed without a fault after it gave pictures for ``lasted_s``."""
+        if lasted_s >= self._settings.healthy_s:
+            self._away_since_s = None
+            self.variant = 0
+
     def _begin(self, now_s: float) -> None:
         self._next = self._tries = 0
         self._away_since_s = self._climbed_at_s = now_s

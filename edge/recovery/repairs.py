@@ -44,7 +44,8 @@ class Repairs:
         self._run = run
         self._uptime_s = uptime_s
         self._book = read_book(state_dir)
-        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._repairing = threading.Lock()
         self._restarted_at_s: dict[str, float] = {}
 
     def counts(self, camera: str) -> dict[str, int]:
@@ -56,10 +57,13 @@ class Repairs:
 
     def perform(self, rung: Rung, patient: Patient, stopping: threading.Event) -> Ending:
         """Take a rung, and count it before it is taken."""
-        with self._lock:
+        with self._writing:
             self._book = self._book.counted(patient.settings.name, rung)
             if rung is not Rung.REOPEN:
                 self._keep()
+        if rung in {Rung.REOPEN, Rung.REBUILD}:  # nothing outside this process, so nobody's repair is waited for
+            return Ending(ok=True, words="it is opened another way, in turn with the usual one")
+        with self._repairing:
             return self._do(rung, patient, stopping)
 
     def _do(self, rung: Rung, patient: Patient, stopping: threading.Event) -> Ending:
@@ -67,9 +71,7 @@ class Repairs:
             return self._restart_service(patient.settings, stopping)
         if rung is Rung.POWER:
             return self._cycle_power(patient, stopping)
-        if rung is Rung.REBOOT:
-            return self._reboot(patient, stopping)
-        return Ending(ok=True, words="it is opened another way, in turn with the usual one")
+        return self._reboot(patient, stopping)
 
     def _keep(self) -> bool:
         try:
@@ -112,8 +114,9 @@ class Repairs:
         refusal = why_no_reboot(settings, self._book, now, uptime_s=self._uptime_s(), others_work=patient.others_work)
         if refusal:
             return Ending(ok=False, words=f"the machine is not restarted: {refusal}")
-        self._book = self._book.rebooted(now)
-        if not self._keep():
-            return Ending(ok=False, words="the machine is not restarted: that cannot be written down")
+        with self._writing:
+            self._book = self._book.rebooted(now)
+            if not self._keep():
+                return Ending(ok=False, words="the machine is not restarted: that cannot be written down")
         ending = self._run([*SYSTEMCTL, "reboot"], patient.settings.recovery.command_s, stopping)
         return ending._replace(words="systemd was asked to restart the machine") if ending.ok else ending

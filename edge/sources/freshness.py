@@ -7,7 +7,7 @@ CREEP = 1e-3
 CATCHES_UP = 0.5
 """What waited comes in less than this share of the time that lies between its pictures."""
 STEADY_PICTURES = 5
-HOLD_S = 60.0
+HOLD_S = 8.0
 """A delay that so many pictures do not make up for, or that lasts so long, is none: the camera has set its clock."""
 
 

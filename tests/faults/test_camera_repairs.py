@@ -92,6 +92,25 @@ def test_a_service_is_restarted_once_for_two_cameras_that_hang_on_it(tmp_path):
     assert run.commands == [["systemctl", "--no-ask-password", "restart", "nvargus-daemon.service"]]
 
 
+def test_a_repair_of_one_camera_keeps_no_other_from_being_opened_again(tmp_path):
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang(command, timeout_s, stopping):
+        entered.set()
+        leave.wait(LONG_S)
+        return Ending(ok=True, words="")
+
+    repairs = Repairs(tmp_path, hang)
+    patient = Patient(camera("left", service="nvargus-daemon"))
+    slow = threading.Thread(target=repairs.perform, args=(Rung.SERVICE, patient, NEVER))
+    slow.start()
+    assert entered.wait(LONG_S)
+    assert repairs.perform(Rung.REOPEN, Patient(camera("right")), NEVER).ok
+    assert slow.is_alive()
+    leave.set()
+    slow.join(LONG_S)
+
+
 def test_power_is_cycled_by_the_hub_or_by_a_command_of_ones_own_whose_words_stay_out_of_the_events(tmp_path):
     run = Recorder()
     repairs = Repairs(tmp_path, run)

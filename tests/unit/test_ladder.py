@@ -52,6 +52,14 @@ def test_a_camera_that_gave_pictures_for_long_begins_at_the_lowest_rung_again():
     assert ladder.after_failure(1001.0, lasted_s=0.0) is Rung.REBUILD
 
 
+@pytest.mark.parametrize(("lasted_s", "expected"), [(101.0, Rung.REOPEN), (5.0, Rung.REBUILD)])
+def test_a_healthy_day_before_the_window_closes_counts_as_health(lasted_s, expected):
+    ladder = Ladder(RecoverySettings(tries=2, rung_s=0, healthy_s=100, **ALL))
+    ladder.after_failure(0.0, 0.0)
+    ladder.rest(lasted_s)
+    assert ladder.after_failure(50_000.0, 1.0) is expected
+
+
 def test_a_camera_that_comes_back_for_moments_only_climbs_on():
     settings = RecoverySettings(tries=2, rung_s=0, healthy_s=100, **ALL)
     assert above_reopen(climb(settings, 8, lasted_s=5.0)) == [Rung.REBUILD, Rung.SERVICE, Rung.POWER, Rung.REBOOT]
