@@ -1,6 +1,6 @@
 """What several cameras cost one device: memory, processor time, and whether each gets its share.
 
-``python benchmarks/cameras.py`` runs the daemon with the rosette package on 1, 2 and 4 network cameras (1280 x 720 px,
+``python -m benchmarks.cameras`` runs the daemon with the rosette package on 1, 2 and 4 network cameras (1280 x 720 px,
 H.264, 10 pictures a second) at 1 measured picture a second each, and by each decoder that is here. Needs ffmpeg.
 """
 

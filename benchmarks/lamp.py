@@ -1,6 +1,6 @@
 """How well purple light is told from other light: photographs, rendered scenes, and those scenes under purple lamps.
 
-``python benchmarks/lamp.py [FOLDER …]`` prints how many of each lie over thresholds of the ratio of ``edge.quality``.
+``python -m benchmarks.lamp [FOLDER …]`` prints how many of each lie over thresholds of the ratio of ``edge.quality``.
 Folders of photographs that were taken in white light may be given.
 """
 

@@ -144,7 +144,8 @@ class Camera:
                 break
             self._note_loss(error)
             failures = 0 if lasted_s > self._settings.reconnect_max_s else failures + 1
-            self._wait_before_retry(failures, lasted_s)
+            self._take(self._rung_after(error, lasted_s))
+            self._wait_before_retry(failures)
         self.done.set()
 
     def _is_time(self) -> bool:
@@ -207,9 +208,14 @@ class Camera:
             "if this repeats, see its cable and power, or raise read_timeout_s"
         )
 
-    def _wait_before_retry(self, failures: int, lasted_s: float) -> None:
-        """Take the next rung, then wait; further while too many hanging reads are alive."""
-        self._take(self._ladder.after_failure(time.monotonic(), lasted_s))
+    def _rung_after(self, error: CaptureError, lasted_s: float) -> Rung:
+        """No repair installs a library that is missing, or corrects a pipeline: that is not for the ladder."""
+        if not isinstance(error, CameraLost):
+            return Rung.REOPEN
+        return self._ladder.after_failure(time.monotonic(), lasted_s)
+
+    def _wait_before_retry(self, failures: int) -> None:
+        """Wait until it is time to try again; further while too many hanging reads are alive."""
         self._stopping.wait(backoff_s(failures, self._settings.reconnect_max_s))
         while self._too_many_hang() and not self._stopping.wait(self._settings.reconnect_max_s):
             log.error("camera %s: %d reads hang; waiting for one to end", self.name, len(self._former))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge.address import public_address
 from edge.clock import monotonic_s, utc_now
-from edge.errors import CameraLost
+from edge.errors import CameraLost, CaptureError
 from edge.settings import CsiSource, GstreamerSource
 from edge.sources import FrameSource
 from edge.sources.freshness import Freshness
@@ -55,8 +55,9 @@ class Gstreamer(FrameSource):
         self._freshness = Freshness()
         try:
             self._tap = ways[self._variant % len(ways)](self._pipeline, self._timeout_s)
-        except EOFError as error:
-            raise CameraLost(f"{self.label} does not start: {_without_addresses(error)}; {self._mend}") from None
+        except (EOFError, ValueError) as error:
+            kind = CaptureError if isinstance(error, ValueError) else CameraLost
+            raise kind(f"{self.label} does not start: {_without_addresses(error)}; {self._mend}") from None
 
     def close(self) -> None:
         """End the pipeline."""

@@ -79,7 +79,8 @@ class OpenCvTap:
             raise ValueError(f"OpenCV cannot decode it ({error.err})") from error
         if not decoded or pixels is None:
             raise ValueError("OpenCV cannot decode it")
-        return np.asarray(pixels[..., :3] if pixels.ndim == 3 else pixels, np.uint8)
+        four = pixels.ndim == 3 and pixels.shape[2] == 4
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR) if four else pixels, np.uint8)
 
     def close(self) -> None:
         """End the pipeline."""
@@ -87,7 +88,7 @@ class OpenCvTap:
 
 
 class PyGObjectTap:
-    """A pipeline in GStreamer itself."""
+    """A pipeline in GStreamer itself. Raises ``ValueError`` if it is none."""
 
     def __init__(self, pipeline: str, timeout_s: float) -> None:
         gst = _pygobject()
@@ -99,7 +100,7 @@ class PyGObjectTap:
         try:
             self._pipeline = gst.parse_launch(pipeline)
         except Exception as error:
-            raise EOFError(str(error)) from error
+            raise ValueError(str(error)) from error
         self._sink = self._pipeline.get_by_name(SINK_NAME)
         self._pipeline.connect("deep-element-added", _OnlyWhole(gst).watch)
         if self._pipeline.set_state(gst.State.PLAYING) == gst.StateChangeReturn.FAILURE:

@@ -300,6 +300,31 @@ def test_a_camera_that_stays_away_climbs_the_ladder_and_each_rung_is_told(watch)
     assert told[2]["ok"] is False
 
 
+def test_nothing_is_repaired_for_a_library_that_is_missing_or_a_pipeline_that_is_none():
+    asked: list[Rung] = []
+
+    def repair(rung: Rung, camera: CameraSettings, stopping: threading.Event) -> Ending:
+        asked.append(rung)
+        return Ending(ok=True, words="")
+
+    pipeline = "nosuchelement ! appsink name=canopy_appsink"
+    settings = CameraSettings(
+        name="bench",
+        source={"kind": "gstreamer", "pipeline": pipeline},
+        reconnect_max_s=0.02,
+        recovery={"tries": 1, "rung_s": 0, "reboot": {"after_s": 0}},
+    )
+    camera = Camera(settings, Mailbox(), lambda *_: None, repair=repair)
+    camera.start()
+    deadline_s = time.monotonic() + SOON_S
+    while len(asked) < 6:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    camera.stop()
+    assert set(asked) == {Rung.REOPEN}
+    assert type(camera.error) is CaptureError
+
+
 def test_a_repair_with_a_defect_does_not_end_the_camera(watch, caplog):
     def repair(rung: Rung, camera: CameraSettings, stopping: threading.Event) -> Ending:
         raise RuntimeError("a defect")
