@@ -30,6 +30,9 @@ from edge.outbox import OUTBOX_FILE, Outbox
 from edge.package import peek
 from edge.publisher import Publisher
 from edge.rates import Rates
+from edge.recovery.commands import Ending
+from edge.recovery.ladder import Rung
+from edge.recovery.repairs import Patient, Repairs
 from edge.relief import HeatGuard
 from edge.retention import make_room
 from edge.settings import CameraSettings, DeviceSettings, UpdateSettings
@@ -105,8 +108,9 @@ class Device:
             self._record,
         )
         self._sights = Sights(update.recent_pictures, update.recent_every_s) if update else None
-        self._cameras = [Camera(camera, self._mailbox, self._record) for camera in settings.cameras]
-        live = {camera.name: not camera.finite for camera in self._cameras}
+        self._repairs = Repairs(settings.state_dir)
+        self._cameras = [Camera(camera, self._mailbox, self._record, repair=self._mend) for camera in settings.cameras]
+        live = {camera.name: camera.live for camera in self._cameras}
         witness = self._sights.witness if self._sights else None
         observers = {
             each.name: Observer(each, self._model, live=live[each.name], witness=witness, drift=self._drift_watch(each))
@@ -242,6 +246,12 @@ class Device:
         except StoreError as error:
             log.error("%s could not be recorded: %s", kind.value, error)  # noqa: TRY400
 
+    def _mend(self, rung: Rung, camera: CameraSettings, stopping: threading.Event) -> Ending:
+        """Do what a camera's ladder says. In the camera's thread."""
+        others_work = any(each.connected for each in self._cameras if each.name != camera.name)
+        usb_device = next(each.usb_device for each in self._cameras if each.name == camera.name)
+        return self._repairs.perform(rung, Patient(camera, usb_device, others_work), stopping)
+
     def _info(self) -> Info:
         loaded = self._model.loaded
         return Info(
@@ -277,6 +287,7 @@ class Device:
             throttled=self._heat.chip.throttled,
             relief=self._heat.relief.told,
             clock_ok=read_clock().clock_ok,
+            repairs={camera.name: self._repairs.counts(camera.name) for camera in self._cameras},
         )
 
     def _make_updater(self, update: UpdateSettings, sights: Sights) -> "Updater":
@@ -328,7 +339,7 @@ class Device:
             model=str(loaded) if loaded else "",
             update=in_words(self._ledger.reported),
             connected=self._publisher.connected if self._publisher else None,
-            cameras={camera.name: _status_of(camera) for camera in self._cameras},
+            cameras={camera.name: _status_of(camera, self._repairs) for camera in self._cameras},
             health=self._health(),
             peak_rss_bytes=peak_rss_bytes(),
         )
@@ -351,7 +362,13 @@ class Device:
         )
 
 
-def _status_of(camera: Camera) -> CameraStatus:
+def _status_of(camera: Camera, repairs: Repairs) -> CameraStatus:
     return CameraStatus(
-        connected=camera.connected, total=camera.total, outages=camera.reconnects, error=str(camera.error or "")
+        connected=camera.connected,
+        resting=camera.resting,
+        total=camera.total,
+        outages=camera.reconnects,
+        error=str(camera.error or ""),
+        complaint=camera.complaint,
+        repairs=repairs.counts(camera.name),
     )

@@ -62,7 +62,7 @@ class Observer:
         manifest, digest = model.manifest, model.package.digest
         image, placement = fit(frame.pixels, manifest.input.height_px, manifest.input.width_px)
         flags = self._gate.judge(image, placement)
-        if flags:
+        if self._gate.forbids(flags):
             return self._without_traits(frame, Outcome.NOT_TAKEN, digest, quality=flags)
         inference, segmentation = model.look(image, placement)
         clock = _clock_of(frame)
@@ -73,7 +73,10 @@ class Observer:
             picture = image[0][placement.region]
             self._witness(Sight(self._camera.name, frame.monotonic_s, digest, picture, finding))
         measured = measure(image, segmentation, self._plots.on(placement), manifest)
-        return [self._observation(frame, plot.plot, plot.outcome, digest, traits=plot.traits) for plot in measured]
+        return [
+            self._observation(frame, plot.plot, plot.outcome, digest, quality=flags, traits=plot.traits)
+            for plot in measured
+        ]
 
     def failed(self, picture: Picture, why: str) -> list[Observation]:
         """That the plots were to be measured in ``picture`` and could not be, and why."""

@@ -10,6 +10,9 @@ from edge.settings import QualitySettings
 
 BRIGHTEST_SHARE = 0.005
 OVEREXPOSED_FROM = 250
+LIT_FROM = 24
+STRIDE_PX = 4
+"""The colour of the light needs no fine detail."""
 
 
 class QualityGate:
@@ -27,11 +30,17 @@ class QualityGate:
         counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
         findings = {
             QualityFlag.DARK: brightness(counts) < self._settings.dark_below,
+            QualityFlag.LAMP: lamp_ratio(image[0][placement.region], grey) > self._settings.lamp_above,
             QualityFlag.OVEREXPOSED: overexposed_share(counts) > self._settings.overexposed_share,
             QualityFlag.BLURRED: sharpness(grey, counts, self._settings.dark_below) < self._settings.blurred_below,
             QualityFlag.FROZEN: self._live and self._repeats(grey) >= self._settings.frozen_after,
         }
         return tuple(flag for flag, found in findings.items() if found)
+
+    def forbids(self, flags: tuple[QualityFlag, ...]) -> bool:
+        """Whether a picture with these flags is not to be measured; else it is measured and flagged."""
+        flagged = {QualityFlag.DARK: self._settings.dark == "flag", QualityFlag.LAMP: self._settings.lamp == "flag"}
+        return not all(flagged.get(flag, False) for flag in flags)
 
     def _repeats(self, grey: NDArray[np.uint8]) -> int:
         """How many times running this picture was seen. The noise of a live sensor makes an exact repeat impossible."""
@@ -59,3 +68,14 @@ def sharpness(grey: NDArray[np.uint8], counts: NDArray[np.float32], dark_below: 
     """
     lit = float(counts[int(np.ceil(dark_below)) :].sum())
     return float(cv2.norm(cv2.Laplacian(grey, cv2.CV_16S), cv2.NORM_L2SQR)) / lit if lit else float("inf")
+
+
+def lamp_ratio(pixels: NDArray[np.uint8], grey: NDArray[np.uint8]) -> float:
+    """How far the light lacks green: the weaker of the mean red and blue over the mean green, of what is lit.
+
+    Clipped pixels have lost their colour, and dark ones never had any, so neither counts; 0 if nothing else is there.
+    """
+    sample, sample_grey = (np.ascontiguousarray(each[::STRIDE_PX, ::STRIDE_PX]) for each in (pixels, grey))
+    lit = cv2.inRange(sample_grey, LIT_FROM, OVEREXPOSED_FROM - 1)
+    blue, green, red, _ = cv2.mean(sample, mask=lit)
+    return min(blue, red) / green if green else 0.0

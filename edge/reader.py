@@ -10,10 +10,13 @@ from edge.clock import utc_now
 from edge.errors import CameraLost, CaptureError, FrameUnreadable
 from edge.mailbox import Mailbox, Picture
 from edge.pace import Pace
+from edge.scrutiny import Scrutiny
 from edge.sources import FrameSource
 
 T = TypeVar("T")
 NAP_S = 0.01
+LOOK_EVERY_S = 0.2
+"""How often a folder is asked for a new picture."""
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +26,23 @@ class Reader(threading.Thread):
 
     With a pace it passes over a live camera's pictures until one is due instead of sleeping: so that one is fresh and
     has not waited in a buffer, and a lost camera is noticed at once. Files wait, and nothing of them is passed over.
+    A live camera whose pictures show that it has failed is lost, too. Its pictures of the first ``warm_up_s`` are
+    passed over.
 
     Attributes:
         finished: it will do nothing more; ``error`` says why, None that it was let go or the mailbox closed.
         seen: the source gave a picture, read or passed over.
     """
 
-    def __init__(self, source: FrameSource, mailbox: Mailbox, pace: Pace | None, wake: threading.Event) -> None:
+    def __init__(
+        self,
+        source: FrameSource,
+        mailbox: Mailbox,
+        pace: Pace | None,
+        wake: threading.Event,
+        scrutiny: Scrutiny,
+        warm_up_s: float = 0.0,
+    ) -> None:
         super().__init__(name=f"read-{source.camera_id}", daemon=True)
         self.source = source
         self.finished = False
@@ -38,6 +51,9 @@ class Reader(threading.Thread):
         self._mailbox = mailbox
         self._pace = pace
         self._wake = wake
+        self._scrutiny = scrutiny
+        self._warm_up_s = warm_up_s
+        self._warm_at_s = 0.0
         self._wanted = True
         self._delivering = threading.Lock()
         self._busy_since_s: float | None = time.monotonic()
@@ -69,22 +85,38 @@ class Reader(threading.Thread):
         # An error leaves the reader marked as busy, so that a close that hangs is noticed too.
         with self.source:
             self._busy_since_s = None
+            self._warm_at_s = time.monotonic() + self._warm_up_s
             while self._wanted:
-                if self._pace is None or self._pace.is_due(utc_now()):
-                    self._read_and_put()
-                elif self.source.finite:
-                    time.sleep(NAP_S)
-                else:
-                    self._timed(self.source.skip)
+                self._go_on()
+
+    def _go_on(self) -> None:
+        if self.source.lossless:
+            if not self.source.is_ready():
+                self._see()
+                time.sleep(LOOK_EVERY_S)
+            elif self._is_due():
+                self._read_and_put()
+            else:
+                time.sleep(NAP_S)
+        elif time.monotonic() >= self._warm_at_s and self._is_due():
+            self._read_and_put()
+        else:
+            self._timed(self.source.skip)
+
+    def _is_due(self) -> bool:
+        return self._pace is None or self._pace.is_due(utc_now())
 
     def _timed(self, task: Callable[[], T]) -> T:
         self._busy_since_s = time.monotonic()
         result = task()
         self._busy_since_s = None
+        self._see()
+        return result
+
+    def _see(self) -> None:
         if not self.seen:
             self.seen = True
             self._wake.set()
-        return result
 
     def _read(self) -> Picture:
         try:
@@ -93,9 +125,12 @@ class Reader(threading.Thread):
             return broken
 
     def _read_and_put(self) -> None:
-        if self.source.finite and not self._mailbox.wait_free(self.source.camera_id):
+        if self.source.lossless and not self._mailbox.wait_free(self.source.camera_id):
             self._wanted = False
             return
         picture = self._timed(self._read)
         with self._delivering:
             self._wanted = self._wanted and self._mailbox.put(picture)
+        fault = "" if self.source.lossless else self._scrutiny.fault(picture)
+        if fault:
+            raise CameraLost(fault)

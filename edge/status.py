@@ -19,6 +19,9 @@ class CameraStatus(Wire):
     total: int | None = Field(None, description="pictures that a file or folder holds")
     outages: int = 0
     error: str = ""
+    resting: bool = Field(default=False, description="closed until its window opens")
+    complaint: str = Field("", description="what it does not do as configured though it gives pictures")
+    repairs: dict[str, int] = Field(default_factory=dict, description="how often each rung of its ladder was taken")
 
 
 class Status(Wire):

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from edge.address import public_address
 from edge.contract.messages import Tally
-from edge.settings import CameraSettings, DeviceSettings, GridPlots, RtspSource
-from edge.status import Status
+from edge.settings import CameraSettings, DeviceSettings, GridPlots, RtspSource, WindowSettings
+from edge.status import CameraStatus, Status
 from edge.stored import StoredRecord
 from edge.stream import OutboxStats
 
@@ -158,9 +158,20 @@ def _presence(status: Status, now: datetime, *, running: bool) -> Text:
 def _cameras(status: Status) -> Table:
     table = _counting_table("outages", "now")
     for name, camera in status.cameras.items():
-        now = Text("gives pictures", "green") if camera.connected else Text(camera.error or "no pictures", "red")
-        table.add_row(name, *_counts(status.health.frames.get(name, Tally())), f"{camera.outages:,}", now)
+        counts = _counts(status.health.frames.get(name, Tally()))
+        table.add_row(name, *counts, f"{camera.outages:,}", _camera_now(camera))
     return table
+
+
+def _camera_now(camera: CameraStatus) -> Text:
+    if camera.resting:
+        return Text("rests until its window opens")
+    if not camera.connected:
+        steps = ", ".join(f"{count} x {rung}" for rung, count in camera.repairs.items())
+        return Text((camera.error or "no pictures") + (f" (tried so far: {steps})" if steps else ""), "red")
+    return (
+        Text(f"gives pictures; {camera.complaint}", "yellow") if camera.complaint else Text("gives pictures", "green")
+    )
 
 
 def _tallies(tallies: dict[str, Tally]) -> Table:
@@ -210,11 +221,20 @@ def _source(camera: CameraSettings) -> str:
     """Where pictures come from, without the password that a camera's address may hold."""
     source = camera.source
     where = public_address(source.url) if isinstance(source, RtspSource) else getattr(source, "path", None)
-    return f"{source.kind} {where if where is not None else getattr(source, 'device', '')}"
+    return f"{source.kind} {where if where is not None else getattr(source, 'device', getattr(source, 'sensor', ''))}"
 
 
 def _pace(camera: CameraSettings) -> str:
-    return f"every {age(camera.interval_s)}" if camera.interval_s else "all it gives"
+    pace = f"every {age(camera.interval_s)}" if camera.interval_s else "all it gives"
+    burst = f", {camera.burst.pictures} merged to one" if camera.burst else ""
+    return pace + burst + (f", {_window(camera.window)}" if camera.window else "")
+
+
+def _window(window: WindowSettings) -> str:
+    daylight, hours = window.daylight, window.hours
+    sun = [f"sun over {daylight.sun_above_deg:g}°"] if daylight else []
+    day = [f"{hours.start:%H:%M} to {hours.end:%H:%M} {hours.time_zone or 'local time'}"] if hours else []
+    return ", ".join((*sun, *day)) or "always"
 
 
 def _plots(camera: CameraSettings) -> str:

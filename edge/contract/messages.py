@@ -92,3 +92,5 @@ class Health(Message):
     relief: Label = ""
     """What the device does against heat by itself; empty: nothing is needed."""
     clock_ok: bool | None = None
+    repairs: Annotated[dict[Name, dict[Label, Count]], Field(max_length=64)] = Field(default_factory=dict)
+    """How often each step was taken to have a camera back: reopen, rebuild, service, power, reboot."""

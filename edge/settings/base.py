@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import ConfigError
 
-SECRETS = ("password", "url")
+SECRETS = ("password", "url", "pipeline", "command")
 """Settings whose values are never shown."""
 
 
@@ -39,7 +39,7 @@ def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in problem["loc"]) or "file"
-        hidden = problem["type"] == "missing" or place.endswith(SECRETS)
+        hidden = problem["type"] == "missing" or place.rstrip(".0123456789").endswith(SECRETS)
         found = "" if hidden else f" (found {problem['input']!r:.80})"
         lines.append(f"  {place}: {problem['msg']}{found}")
     return "\n".join(lines)

@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 from edge.contract.message import Name
 from edge.errors import ConfigError
 from edge.settings.base import Settings, checked
-from edge.settings.camera import CameraSettings, FolderSource, VideoSource
+from edge.settings.camera import CameraSettings
 from edge.settings.care import HeatSettings, MetricsSettings, StorageSettings
 from edge.settings.delivery import MqttSettings, OutboxSettings
 from edge.settings.inference import InferenceSettings
+from edge.settings.source import FolderSource, VideoSource
 from edge.settings.update import UpdateSettings
 
 MAX_FILE_BYTES = 1_000_000

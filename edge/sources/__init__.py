@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from edge.clock import monotonic_s
 from edge.errors import FrameUnreadable
 from edge.frame import Frame
-from edge.settings import CameraSettings, FolderSource, V4l2Source, VideoSource
+from edge.settings import CameraSettings, CsiSource, FolderSource, GstreamerSource, V4l2Source, VideoSource
 
 MAX_SIDE_PX = 8192
 
@@ -23,19 +24,33 @@ class FrameSource(ABC):
     how to open, how to step to the next picture, and how to decode it; limits and error types are kept here.
 
     Attributes:
-        finite: the source has an end, and no picture of it may be lost.
+        finite: the source has an end.
         camera_id: the camera's name in the configuration.
-        next_frame_id: the number that the next picture read will have. Setting it lets a camera that was opened again
-            go on counting.
+        lossless: no picture of it may be lost, and it may repeat one: files, whether they have an end or not.
+        next_frame_id: the number that the next picture read will have.
         total: how many pictures an open source holds, as far as it knows before reading them; None if it has no end.
+        complaint: what an open source could not do as configured though it gives pictures; empty if nothing.
+        usb_device: the camera's place in sysfs, known since it was first open; None if it hangs on no USB bus.
     """
 
     finite: ClassVar[bool]
 
     def __init__(self, camera_id: str) -> None:
         self.camera_id = camera_id
+        self.lossless = self.finite
         self.next_frame_id = 0
         self.total: int | None = None
+        self.complaint = ""
+        self.usb_device: Path | None = None
+
+    def follow(self, former: "FrameSource") -> None:
+        """Go on where ``former``, the same camera's last source, left off. To be called before ``open``."""
+        self.next_frame_id = former.next_frame_id
+        self.usb_device = former.usb_device
+
+    def is_ready(self) -> bool:
+        """Whether a lossless source has a picture now; asked so that a wait for one is not taken for a hang."""
+        return True
 
     @abstractmethod
     def open(self) -> None:
@@ -103,24 +118,40 @@ class FrameSource(ABC):
         self.close()
 
 
-def open_source(camera: CameraSettings) -> FrameSource:
-    """The source that a camera's settings describe, not yet opened. Loads only the libraries that its kind needs."""
+def open_source(camera: CameraSettings, variant: int = 0) -> FrameSource:
+    """The source that a camera's settings describe, not yet opened. Loads only the libraries that its kind needs.
+
+    ``variant`` 1 takes another way to the same camera where there is one: another library or decoder, another format.
+    """
+    source = _open_source(camera, variant)
+    if camera.burst is None:
+        return source
+    from edge.sources.burst import Burst  # noqa: PLC0415
+
+    return Burst(source, camera.burst)
+
+
+def _open_source(camera: CameraSettings, variant: int) -> FrameSource:
     source = camera.source
     if isinstance(source, FolderSource):
-        from edge.sources.folder import Folder  # noqa: PLC0415
+        from edge.sources.folder import Folder, Inbox  # noqa: PLC0415
 
-        return Folder(camera.name, source)
+        return Inbox(camera.name, source) if source.follow else Folder(camera.name, source)
     if isinstance(source, VideoSource):
         from edge.sources.video import Video  # noqa: PLC0415
 
         return Video(camera.name, source)
     if isinstance(source, V4l2Source):
-        from edge.sources.stream import V4l2  # noqa: PLC0415
+        from edge.sources.v4l2 import V4l2  # noqa: PLC0415
 
-        return V4l2(camera.name, source)
-    from edge.sources.stream import Rtsp  # noqa: PLC0415
+        return V4l2(camera.name, source, variant=variant)
+    if isinstance(source, (CsiSource, GstreamerSource)):
+        from edge.sources.gstreamer import open_pipeline  # noqa: PLC0415
 
-    return Rtsp(camera.name, source, camera.read_timeout_s)
+        return open_pipeline(camera.name, source, camera.read_timeout_s, variant=variant)
+    from edge.sources.rtsp import open_rtsp  # noqa: PLC0415
+
+    return open_rtsp(camera.name, source, camera.read_timeout_s, variant=variant)
 
 
 def _check(pixels: NDArray[np.uint8]) -> None:

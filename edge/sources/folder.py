@@ -1,6 +1,8 @@
 """A folder of pictures."""
 
 import os
+import time
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from itertools import islice
@@ -11,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from edge.errors import CaptureError, EndOfSource
+from edge.clock import monotonic_s
+from edge.errors import CameraLost, CaptureError, EndOfSource
 from edge.settings import FolderSource
 from edge.sources import FrameSource, check_size
 from edge.sources.phototime import day_in_name, time_in_exif, time_in_name
@@ -22,6 +25,8 @@ MAX_ENTRIES = 1_000_000
 WIDE_MODES = ("I", "F")
 MAX_FILE_BYTES = 256 * 2**20
 STRIP_PX = 64
+LOOK_EVERY_S = 1.0
+SETTLED_S = 2.0
 
 Image.MAX_IMAGE_PIXELS = None  # check_size refuses large pictures by their headers, and says what is allowed
 
@@ -85,6 +90,66 @@ class Folder(FrameSource):
             raise ValueError(f"{self._current}: {error}") from error
         except Exception as error:  # decoders fail on hostile bytes in every way; none may end the camera
             raise ValueError(f"{self._current}: {type(error).__name__}: {error}") from error
+
+
+class Inbox(Folder):
+    """A folder that pictures arrive in: each is taken once, when it has not changed for ``SETTLED_S``.
+
+    What lies there when it is first opened is left to ``canopy run --until-end``; what arrives while the folder is
+    away, as a share of the network may be, is taken when it is back.
+    """
+
+    finite = False
+
+    def __init__(self, camera_id: str, settings: FolderSource) -> None:
+        super().__init__(camera_id, settings)
+        self.lossless = True
+        self._known: set[str] | None = None
+        self._look_at_s = 0.0
+        self._new: deque[Photo] = deque()
+
+    def follow(self, former: FrameSource) -> None:
+        """Go on where ``former`` left off: what it has seen is not taken again."""
+        super().follow(former)
+        if isinstance(former, Inbox):
+            self._known, self._new = former._known, former._new  # noqa: SLF001 - of the same class
+
+    def open(self) -> None:
+        """Note what is there. Raises ``CameraLost`` if the folder cannot be listed: there may be one later."""
+        if self._known is None:
+            self._known = set(self._listed())
+
+    def is_ready(self) -> bool:
+        """Whether a whole picture waits; looks into the folder at most once in ``LOOK_EVERY_S``."""
+        if not self._new and monotonic_s() >= self._look_at_s:
+            self._look_at_s = monotonic_s() + LOOK_EVERY_S
+            self._look()
+        return bool(self._new)
+
+    def _look(self) -> None:
+        listed = self._listed()
+        known = self._known or set()
+        whole = [name for name, settled in listed.items() if settled and name not in known]
+        self._known = (known & listed.keys()) | set(whole)  # a name that is gone may come again
+        self._new.extend(sorted(Photo(_taken_at(self._path / name), self._path / name) for name in whole))
+
+    def _listed(self) -> dict[str, bool]:
+        """The pictures' names, and whether each has settled: one that is still being written would be cut off."""
+        now_s = time.time()
+        try:
+            with os.scandir(self._path) as entries:
+                files = [entry for entry in islice(entries, MAX_ENTRIES) if _is_picture(entry)]
+                return {file.name: abs(now_s - file.stat().st_mtime) >= SETTLED_S for file in files}
+        except OSError as error:
+            raise CameraLost(
+                f"cannot list {self._path} of camera {self.camera_id}: {error.strerror}; see that it is mounted and "
+                "that this user may read it"
+            ) from error
+
+    def _step(self) -> datetime:
+        photo = self._new.popleft()
+        self._current = photo.path
+        return photo.taken_at
 
 
 def _is_picture(entry: "os.DirEntry[str]") -> bool:

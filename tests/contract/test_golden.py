@@ -47,6 +47,7 @@ def with_unknown_fields(tree):
         "files",
         "models",
         "metrics",
+        "repairs",
     }
     grown = {key: value if key in maps else with_unknown_fields(value) for key, value in tree.items()}
     return {**grown, "invented_later": {"a": [1]}}

@@ -8,12 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from edge.capture import MAX_HANGING, STOP_S, Camera
+from edge.capture import MAX_HANGING, STOP_S, Camera, Repair, no_repair
 from edge.clock import utc_now
 from edge.contract.records import EventKind
 from edge.errors import CameraLost, CaptureError, FrameUnreadable
 from edge.frame import Frame
 from edge.mailbox import Mailbox, Picture
+from edge.recovery.commands import Ending, run_within
+from edge.recovery.ladder import Rung
 from edge.settings import CameraSettings
 from tests.sim.camera import FRAME_S, LATE, Script, Step
 
@@ -24,7 +26,7 @@ HANG_S = 0.2
 class Watched:
     """A camera on a script, with what it told and what it gave."""
 
-    def __init__(self, script: Script, **settings: object) -> None:
+    def __init__(self, script: Script, repair: Repair = no_repair, **settings: object) -> None:
         values = {"read_timeout_s": HANG_S, "reconnect_max_s": 0.05, **settings}
         self.script = script
         self.mailbox = Mailbox()
@@ -34,11 +36,16 @@ class Watched:
             self.mailbox,
             lambda kind, camera, message, detail: self.events.append((kind, message, detail)),
             script.open_source,
+            repair,
         )
 
     @property
     def kinds(self) -> list[EventKind]:
         return [kind for kind, _, _ in self.events]
+
+    @property
+    def rungs(self) -> list[object]:
+        return [detail["rung"] for kind, _, detail in self.events if kind is EventKind.CAMERA_REPAIR]
 
     def take(self) -> Picture:
         picture = self.mailbox.take(SOON_S)
@@ -60,7 +67,7 @@ class Watched:
 def watch() -> Iterator[Callable[..., Watched]]:
     started: list[Watched] = []
 
-    def begin(script: Script, **settings: object) -> Watched:
+    def begin(script: Script, **settings) -> Watched:
         watched = Watched(script, **settings)
         watched.camera.start()
         started.append(watched)
@@ -83,8 +90,8 @@ def test_a_lost_camera_comes_back_with_one_event_each_way_and_goes_on_counting(w
     assert watched.kinds == [EventKind.CAMERA_LOST, EventKind.CAMERA_BACK]
     assert watched.events[0][1] == "the camera went away"
     assert watched.events[0][2] == {"cause": "CameraLost"}
-    assert watched.events[1][2]["tries"] == 4
-    assert watched.events[1][2]["outage_s"] >= 0
+    assert watched.events[-1][2]["tries"] == 4
+    assert watched.events[-1][2]["outage_s"] >= 0
     assert watched.camera.reconnects == 1
     numbers = [picture.frame_id for picture in pictures]
     assert numbers == sorted(set(numbers))
@@ -271,3 +278,147 @@ def test_a_v4l2_camera_that_is_not_there_is_tried_again():
     camera.stop()
     assert "v4l2-ctl" in str(camera.error)
     assert not camera.connected
+
+
+CLIMB = {"tries": 2, "rung_s": 0, "service": "nvargus-daemon"}
+
+
+def test_a_camera_that_stays_away_climbs_the_ladder_and_each_rung_is_told(watch):
+    asked: list[Rung] = []
+
+    def repair(rung: Rung, camera: CameraSettings, stopping: threading.Event) -> Ending:
+        asked.append(rung)
+        return Ending(ok=rung is not Rung.SERVICE, words="systemd said no")
+
+    watched = watch(Script(*[None] * 6, endless()), repair=repair, recovery=CLIMB)
+    watched.take_until(lambda: EventKind.CAMERA_BACK in watched.kinds)
+    assert asked == [Rung.REOPEN, Rung.REBUILD, Rung.REOPEN, Rung.SERVICE, Rung.REOPEN, Rung.REOPEN]
+    assert watched.rungs == ["rebuild", "service"]
+    assert watched.script.variants == [0, 0, 1, 0, 1, 0, 1]
+    told = next(event for event in watched.events if event[2].get("rung") == "service")
+    assert "systemd said no" in told[1]
+    assert told[2]["ok"] is False
+
+
+def test_nothing_is_repaired_for_a_library_that_is_missing_or_a_pipeline_that_is_none():
+    asked: list[Rung] = []
+
+    def repair(rung: Rung, camera: CameraSettings, stopping: threading.Event) -> Ending:
+        asked.append(rung)
+        return Ending(ok=True, words="")
+
+    pipeline = "nosuchelement ! appsink name=canopy_appsink"
+    settings = CameraSettings(
+        name="bench",
+        source={"kind": "gstreamer", "pipeline": pipeline},
+        reconnect_max_s=0.02,
+        recovery={"tries": 1, "rung_s": 0, "reboot": {"after_s": 0}},
+    )
+    camera = Camera(settings, Mailbox(), lambda *_: None, repair=repair)
+    camera.start()
+    deadline_s = time.monotonic() + SOON_S
+    while len(asked) < 6:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    camera.stop()
+    assert set(asked) == {Rung.REOPEN}
+    assert type(camera.error) is CaptureError
+
+
+def test_a_repair_with_a_defect_does_not_end_the_camera(watch, caplog):
+    def repair(rung: Rung, camera: CameraSettings, stopping: threading.Event) -> Ending:
+        raise RuntimeError("a defect")
+
+    watched = watch(Script(*[None] * 5, endless()), repair=repair, recovery=CLIMB)
+    watched.take_until(lambda: EventKind.CAMERA_BACK in watched.kinds)
+    assert "a defect" in caplog.text
+
+
+def test_a_repair_that_hangs_ends_with_the_camera(watch):
+    entered = threading.Event()
+
+    def repair(rung: Rung, camera: CameraSettings, stopping: threading.Event) -> Ending:
+        entered.set()
+        return run_within(["/bin/sleep", "600"], 600, stopping)
+
+    watched = watch(Script(None), repair=repair)
+    assert entered.wait(SOON_S)
+    watched.camera.stop()
+    assert watched.camera.done.is_set()
+
+
+def test_many_unreadable_pictures_in_a_row_are_an_outage(watch):
+    watched = watch(Script(endless("broken"), endless()), recovery={"unreadable_after": 5})
+    pictures = watched.take_until(lambda: EventKind.CAMERA_BACK in watched.kinds)
+    assert "5 unreadable pictures in a row" in watched.events[0][1]
+    assert sum(isinstance(picture, FrameUnreadable) for picture in pictures) <= 5
+
+
+def test_a_camera_that_repeats_one_picture_is_opened_again_unless_it_is_night(watch):
+    night = watch(Script(endless()), recovery={"frozen_s": 0.05})
+    day = watch(Script(endless(), brightness=90), recovery={"frozen_s": 0.05})
+    day.take_until(lambda: EventKind.CAMERA_LOST in day.kinds)
+    assert "repeated one picture" in day.events[0][1]
+    night.take_until(lambda: night.mailbox.passage("bench").captured > 50)
+    assert night.kinds == []
+
+
+def test_pictures_of_the_warm_up_are_passed_over(watch):
+    watched = watch(Script(endless()), warm_up_s=0.3)
+    began_s = time.monotonic()
+    assert watched.take().frame_id == 0
+    assert time.monotonic() - began_s >= 0.25
+
+
+@pytest.fixture
+def at_the_clock(monkeypatch):
+    """Looks at the clock often, and believes it."""
+    monkeypatch.setattr("edge.capture.LOOK_AT_CLOCK_S", 0.02)
+    monkeypatch.setattr("edge.capture.is_believable", lambda now: True)
+
+
+def test_while_the_clock_is_not_believed_the_window_is_open(watch, at_the_clock, monkeypatch):
+    monkeypatch.setattr("edge.capture.is_believable", lambda now: False)
+    monkeypatch.setattr("edge.capture.is_open", lambda window, now: False)
+    watch(Script(endless()), window={"hours": {"start": "06:00", "end": "18:00"}}).take()
+
+
+def test_a_camera_is_closed_outside_its_window_which_is_no_outage(watch, at_the_clock, monkeypatch):
+    light = threading.Event()
+    monkeypatch.setattr("edge.capture.is_open", lambda window, now: light.is_set())
+    window = {"hours": {"start": "06:00", "end": "18:00"}}
+    watched = watch(Script(endless()), window=window, interval_s=3600)
+    watched.take_until(lambda: watched.camera.resting)
+    assert watched.script.opened == 0
+    light.set()
+    watched.take_until(lambda: watched.camera.connected)
+    light.clear()
+    watched.take_until(lambda: watched.camera.resting)
+    watched.take_until(lambda: watched.script.closed == 1)
+    assert not watched.camera.connected
+    assert watched.events == []
+    assert watched.script.opened == 1
+
+
+def test_a_lost_camera_is_not_tried_outside_its_window(watch, at_the_clock, monkeypatch):
+    script = Script(None)
+    monkeypatch.setattr("edge.capture.is_open", lambda window, now: script.opened < 3)
+    watched = watch(script, window={"hours": {"start": "06:00", "end": "18:00"}})
+    watched.take_until(lambda: watched.camera.resting)
+    watched.camera.stop()
+    assert script.opened == 3
+
+
+def test_what_a_camera_refuses_is_told_once_however_often_it_is_opened(watch, caplog):
+    script = Script(["frame", "lost"], ["frame", "lost"], endless(), complaint="gain: this camera has no such control")
+    watched = watch(script)
+    watched.take_until(lambda: watched.script.opened == 3 and watched.camera.connected)
+    assert watched.camera.complaint == "gain: this camera has no such control"
+    assert caplog.text.count("no such control") == 1
+
+
+def test_a_burst_gives_one_picture_for_many(watch):
+    watched = watch(Script(endless()), burst={"pictures": 3, "every_s": 0}, max_fps=50, read_timeout_s=5)
+    first, second = watched.take(), watched.take()
+    assert (first.frame_id, second.frame_id) == (0, 1)
+    assert len(watched.script.given) >= 6

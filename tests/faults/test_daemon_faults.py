@@ -18,14 +18,17 @@ from edge.capture import Camera
 from edge.daemon import Daemon
 from edge.device import Summary
 from edge.errors import ModelError
+from edge.model import LoadedModel
 from edge.outbox import OUTBOX_FILE
 from edge.settings import CameraSettings, DeviceSettings
 from edge.sources import FrameSource, open_source
+from edge.status import read_status
 from edge.stored import Selection, StoredRecord, stored_records
 from tests.sim.camera import Script
 from tests.sim.damage import scribble
 from tests.sim.green_model import build_green_package
 from tests.sim.mosquitto import Mosquitto
+from tests.sim.rtsp import RtspCamera
 from tests.sim.spine import Fleet, draw_pictures, wait_for
 
 ENDS_WITHIN_S = 20.0
@@ -175,8 +178,8 @@ def test_a_camera_that_hangs_does_not_keep_a_daemon_from_ending_with_all_that_it
     script = Script(["hang"])
     bench.tree["cameras"].append({"name": "door", "source": {"kind": "rtsp", "url": "rtsp://192.0.2.1/"}})
 
-    def opened(camera: CameraSettings) -> FrameSource:
-        return script.open_source(camera) if camera.name == "door" else open_source(camera)
+    def opened(camera: CameraSettings, variant: int) -> FrameSource:
+        return script.open_source(camera) if camera.name == "door" else open_source(camera, variant)
 
     monkeypatch.setattr("edge.device.Camera", partial(Camera, open_source=opened))
     daemon = running()
@@ -264,3 +267,28 @@ def test_a_full_disk_is_waited_for_and_told_of(
     filler.unlink()
     wait_for(lambda: any(kind == "store_full" for kind, _ in bench.events()), ENDS_WITHIN_S)
     wait_for(lambda: len({each.content["frame_id"] for each in bench.records()}) == 100, ENDS_WITHIN_S)
+
+
+def test_four_cameras_share_one_model_and_the_slow_ones_are_not_starved(
+    bench: Bench, running: Callable[[], Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Path] = []
+    load = LoadedModel.load
+    monkeypatch.setattr(LoadedModel, "load", lambda path, settings: loaded.append(path) or load(path, settings))
+    with RtspCamera() as camera:
+        source = {"kind": "rtsp", "url": camera.url}
+        paces = {"fast-1": None, "fast-2": None, "slow-1": 2, "slow-2": 2}
+        bench.tree["cameras"] = [{"name": name, "source": source, "max_fps": fps} for name, fps in paces.items()]
+        daemon = running()
+        wait_for(lambda: min(seen_of(bench, name) for name in paces) >= 4, ENDS_WITHIN_S)
+        daemon.stop()
+        wait_for(lambda: bench.events()[-1][0] == "stopped", ENDS_WITHIN_S)
+    assert len(loaded) == 1
+    wait_for(lambda: read_status(bench.state).health.frames["slow-1"].processed >= 4, ENDS_WITHIN_S)
+    status = read_status(bench.state)
+    for name in ("slow-1", "slow-2"):
+        assert status.health.frames[name].dropped == 0
+
+
+def seen_of(bench: Bench, camera: str) -> int:
+    return sum(each.content["camera"] == camera for each in bench.records())

@@ -16,6 +16,7 @@ from edge.errors import CameraLost, EndOfSource
 from edge.frame import Frame
 from edge.settings import CameraSettings
 from edge.sources import FrameSource
+from edge.sources.burst import Burst
 
 Step = Literal["frame", "broken", "hang", "lost", "crash"]
 
@@ -31,11 +32,16 @@ class Script:
     When the steps of an opening are over, a finite source ends and a live one hangs. ``release`` ends every hang.
     """
 
-    def __init__(self, *openings: Iterable[Step] | None, finite: bool = False) -> None:
+    def __init__(
+        self, *openings: Iterable[Step] | None, finite: bool = False, brightness: int = 0, complaint: str = ""
+    ) -> None:
+        self.brightness = brightness
+        self.complaint = complaint
         self.openings = list(openings)
         self.finite = finite
         self.opened = 0
         self.closed = 0
+        self.variants: list[int] = []
         self.release = threading.Event()
         self.given: list[weakref.ref[NDArray[np.uint8]]] = []
 
@@ -44,8 +50,10 @@ class Script:
         """How many of the pictures that it gave somebody still holds."""
         return sum(pixels() is not None for pixels in self.given)
 
-    def open_source(self, camera: CameraSettings) -> FrameSource:
-        return (_Finite if self.finite else _Live)(camera.name, self)
+    def open_source(self, camera: CameraSettings, variant: int = 0) -> FrameSource:
+        self.variants.append(variant)
+        source: FrameSource = (_Finite if self.finite else _Live)(camera.name, self)
+        return source if camera.burst is None else Burst(source, camera.burst)
 
     def next_opening(self) -> Iterator[Step] | None:
         steps = self.openings[min(self.opened, len(self.openings) - 1)]
@@ -74,6 +82,7 @@ class _Scripted(FrameSource):
         if steps is None:
             raise CameraLost("the cable is out")
         self._steps = steps
+        self.complaint = self._script.complaint
 
     def close(self) -> None:
         self._script.closed += 1
@@ -92,7 +101,7 @@ class _Scripted(FrameSource):
     def _decode(self) -> NDArray[np.uint8]:
         if self._step_taken == "broken":
             raise ValueError("half of it is missing")
-        pixels = np.full((8, 8, 3), LATE if self._step_taken == "hang" else 0, np.uint8)
+        pixels = np.full((8, 8, 3), LATE if self._step_taken == "hang" else self._script.brightness, np.uint8)
         self._script.given.append(weakref.ref(pixels))
         return pixels
 

@@ -1,4 +1,4 @@
-"""A network camera: an RTSP server (RFC 2326) that sends JPEG over RTP in TCP (RFC 2435)."""
+"""A network camera: an RTSP server (RFC 2326) that sends RTP in TCP."""
 
 import contextlib
 import socket
@@ -6,28 +6,29 @@ import struct
 import threading
 from types import TracebackType
 
-import cv2
-import numpy as np
+from tests.sim.encoded import Stream, jpeg_stream
 
-QUALITY = 60
-CHUNK_BYTES = 1300
-FRAME_S = 0.02
 CLOCK_HZ = 90_000
 
 
 class RtspCamera:
-    """Sends the same picture for ever to everyone who asks. ``stop`` cuts all connections; ``start`` comes back."""
+    """Sends ``stream`` for ever to everyone who asks. ``stop`` cuts all connections; ``start`` comes back.
 
-    def __init__(self, width_px: int = 320, height_px: int = 240) -> None:
-        gradient = np.add.outer(np.arange(height_px), np.arange(width_px)) % 256
-        picture = np.repeat(gradient.astype(np.uint8)[..., None], 3, axis=2)
-        jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
-        self._scan = _scan_of(jpeg)
-        self._size_blocks = width_px // 8, height_px // 8
+    Whoever connects gets it from its first picture on. ``stream`` may be exchanged while it is sent: the next picture
+    is of the new one. ``silent`` sends nothing, ``stuck`` repeats the last picture with its time stamp.
+    """
+
+    def __init__(self, width_px: int = 320, height_px: int = 240, stream: Stream | None = None) -> None:
+        self.stream = stream or jpeg_stream(width_px, height_px)
         self.port = 0
         self.silent = threading.Event()
+        self.stuck = threading.Event()
         self._listener: socket.socket | None = None
         self._clients: list[socket.socket] = []
+
+    @property
+    def url(self) -> str:
+        return f"rtsp://127.0.0.1:{self.port}/stream1"
 
     def start(self) -> None:
         self._stopped = threading.Event()
@@ -85,7 +86,7 @@ class RtspCamera:
 
     def _reply(self, method: str, client: socket.socket) -> tuple[str, str]:
         base = f"rtsp://127.0.0.1:{client.getsockname()[1]}/"
-        sdp = f"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\na=control:{base}video\r\n"
+        sdp = f"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n{self.stream.sdp}a=control:{base}video\r\n"
         return {
             "OPTIONS": ("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n", ""),
             "DESCRIBE": (f"Content-Base: {base}\r\nContent-Type: application/sdp\r\n", sdp),
@@ -93,30 +94,22 @@ class RtspCamera:
         }.get(method, ("", ""))
 
     def _play(self, client: socket.socket, stopped: threading.Event) -> None:
-        sequence = number = 0
-        while not stopped.wait(FRAME_S):
+        sequence = number = ticks = 0
+        while not stopped.wait(self.stream.frame_s):
             if self.silent.is_set():
                 continue
-            for start in range(0, len(self._scan), CHUNK_BYTES):
-                chunk = self._scan[start : start + CHUNK_BYTES]
-                last = start + CHUNK_BYTES >= len(self._scan)
-                timestamp = int(number * FRAME_S * CLOCK_HZ)
-                rtp = struct.pack(">BBHII", 0x80, 26 | (last << 7), sequence & 0xFFFF, timestamp, 1)
-                jpeg = struct.pack(">IBBBB", start, 1, QUALITY, *self._size_blocks)
-                packet = rtp + jpeg + chunk
+            stream = self.stream
+            for payload in stream.pictures[number % len(stream.pictures)]:
+                kind = stream.payload_type | payload.last << 7
+                packet = struct.pack(">BBHII", 0x80, kind, sequence & 0xFFFF, ticks, 1) + payload.content
                 client.sendall(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
                 sequence += 1
-            number += 1
+            if not self.stuck.is_set():
+                number += 1
+                ticks += int(stream.frame_s * CLOCK_HZ)
 
 
 def _cut(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
-
-
-def _scan_of(jpeg: bytes) -> bytes:
-    """The entropy-coded part: RFC 2435 sends nothing else, as the receiver knows the standard tables."""
-    start = jpeg.index(b"\xff\xda")
-    length = int.from_bytes(jpeg[start + 2 : start + 4], "big")
-    return jpeg[start + 2 + length : -2]

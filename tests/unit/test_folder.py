@@ -1,6 +1,7 @@
 """A folder of pictures: order, times, limits."""
 
 import os
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import pytest
 from PIL import Image
 
 import edge.sources.folder
-from edge.errors import CaptureError
+from edge.errors import CameraLost, CaptureError
 from edge.settings import CameraSettings
 from edge.sources import FrameSource, open_source
 from tests.sim.camera import read_all
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 PICTURE = np.random.default_rng(5).integers(0, 256, (48, 64, 3), np.uint8)
+WIDE = np.zeros((48, 80, 3), np.uint8)
 
 
 def folder(path: Path) -> FrameSource:
@@ -180,3 +182,57 @@ def test_a_real_time_lapse_is_read_in_order():
     assert len(frames) == 12
     assert times == sorted(times)
     assert times[1] - times[0] == timedelta(days=1)
+
+
+def settled(path, pixels):
+    cv2.imwrite(str(path), pixels)
+    os.utime(path, (time.time() - 60, time.time() - 60))
+    return path
+
+
+def inbox(folder):
+    return open_source(CameraSettings(name="bench", source={"kind": "folder", "path": folder, "follow": True}))
+
+
+def test_an_inbox_takes_each_new_picture_once_and_leaves_the_old_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr("edge.sources.folder.LOOK_EVERY_S", 0.0)
+    settled(tmp_path / "old.png", PICTURE)
+    source = inbox(tmp_path)
+    with source:
+        assert not source.is_ready()
+        settled(tmp_path / "b 2026-05-01 08:10:00.png", PICTURE)
+        settled(tmp_path / "a 2026-05-01 08:00:00.png", WIDE)
+        assert source.is_ready()
+        assert [source.read().pixels.shape[1], source.read().pixels.shape[1]] == [80, 64]
+        assert not source.is_ready()
+        assert not source.finite
+        assert source.lossless
+
+
+def test_an_inbox_waits_for_a_picture_that_is_still_being_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("edge.sources.folder.LOOK_EVERY_S", 0.0)
+    with inbox(tmp_path) as source:
+        cv2.imwrite(str(tmp_path / "new.png"), PICTURE)
+        assert not source.is_ready()
+        settled(tmp_path / "new.png", PICTURE)
+        assert source.is_ready()
+
+
+def test_an_inbox_that_was_away_is_read_on_with_what_came_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setattr("edge.sources.folder.LOOK_EVERY_S", 0.0)
+    share = tmp_path / "share"
+    share.mkdir()
+    settled(share / "old.png", PICTURE)
+    source = inbox(share)
+    with source:
+        share.rename(tmp_path / "unmounted")
+        with pytest.raises(CameraLost, match="mounted"):
+            source.is_ready()
+    (tmp_path / "unmounted").rename(share)
+    settled(share / "new.png", WIDE)
+    again = inbox(share)
+    again.follow(source)
+    with again:
+        assert again.is_ready()
+        assert again.read().pixels.shape[1] == 80
+        assert not again.is_ready()

@@ -7,8 +7,10 @@ from edge.preprocess import fit
 from edge.quality import QualityGate
 from edge.settings import QualitySettings
 from tests.sim.pictures import discs, read, real_pictures, soil
+from training.synthetic import render_rosettes
 
 DARK, OVEREXPOSED, BLURRED, FROZEN = QualityFlag.DARK, QualityFlag.OVEREXPOSED, QualityFlag.BLURRED, QualityFlag.FROZEN
+LAMP = QualityFlag.LAMP
 
 
 def judge(pixels, gate=None, size=512):
@@ -80,3 +82,34 @@ def test_real_plants_pass_also_before_a_black_surround(folder):
 
 def test_real_empty_pots_pass():
     assert {path.stem for path in real_pictures("empty-pot/*.png")[::8] if judge(read(path))} == set()
+
+
+def under_purple_lamps(pixels, green=0.4):
+    return np.clip(pixels * np.array([1.1, green, 1.1]), 0, 255).astype(np.uint8)
+
+
+def test_purple_light_is_seen_on_rendered_plants_and_not_without_it():
+    scenes = [render_rosettes(seed, 192, 256).pixels for seed in (1, 7, 11)]
+    assert [LAMP in judge(scene) for scene in scenes] == [False] * 3
+    assert [LAMP in judge(under_purple_lamps(scene)) for scene in scenes] == [True] * 3
+
+
+@pytest.mark.parametrize("pattern", ["tray/*.jpg", "tomato/*.jpg", "seedling-tray/*.png", "colour-card/*.jpg"])
+def test_no_real_picture_in_white_light_is_taken_for_purple(pattern):
+    assert {path.stem for path in real_pictures(pattern)[:40] if LAMP in judge(read(path))} == set()
+
+
+@pytest.mark.parametrize(
+    ("settings", "flags", "forbidden"),
+    [
+        ({}, (), False),
+        ({}, (LAMP,), False),
+        ({"lamp": "skip"}, (LAMP,), True),
+        ({}, (DARK,), True),
+        ({"dark": "flag"}, (DARK,), False),
+        ({"dark": "flag"}, (DARK, LAMP), False),
+        ({"dark": "flag"}, (DARK, BLURRED), True),
+    ],
+)
+def test_dark_and_purple_pictures_are_skipped_or_flagged_as_configured(settings, flags, forbidden):
+    assert QualityGate(QualitySettings(**settings), live=True).forbids(flags) is forbidden
