@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from edge.calibration.applied import UNCALIBRATED
+from edge.calibration.watch import CalibrationWatch
 from edge.clock import read_clock
 from edge.contract.message import Digest
 from edge.contract.records import Clock, Observation, Outcome, QualityFlag, TraitValue
@@ -32,14 +34,24 @@ class Observer:
         model: what finds the plants.
         live: whether an exact repetition shows that the camera hangs.
         witness: told of each segmentation.
+        calibration: what is known of the camera; ``None``: nothing ever.
     """
 
-    def __init__(self, camera: CameraSettings, model: Model, *, live: bool, witness: Witness | None = None) -> None:
+    def __init__(
+        self,
+        camera: CameraSettings,
+        model: Model,
+        *,
+        live: bool,
+        witness: Witness | None = None,
+        calibration: CalibrationWatch | None = None,
+    ) -> None:
         self._camera = camera
         self._model = model
         self._witness = witness
         self._plots = Plots(camera.plots)
         self._gate = QualityGate(camera.quality, live=live)
+        self._calibration = calibration
 
     def observe(self, frame: Frame) -> list[Observation]:
         """Measure every plot in ``frame``.
@@ -47,6 +59,7 @@ class Observer:
         Raises:
             ModelError: the network could not be used on it.
         """
+        self._refresh(frame.monotonic_s)
         model = self._model.use()
         manifest, digest = model.manifest, model.package.digest
         image, placement = fit(frame.pixels, manifest.input.height_px, manifest.input.width_px)
@@ -58,14 +71,28 @@ class Observer:
             finding = Finding.of(segmentation, placement, manifest)
             picture = image[0][placement.region]
             self._witness(Sight(self._camera.name, frame.monotonic_s, digest, picture, finding))
-        measured = measure(image, segmentation, self._plots.on(placement), manifest)
-        return [self._observation(frame, plot.plot, plot.outcome, digest, traits=plot.traits) for plot in measured]
+        applied, flags = UNCALIBRATED, ()
+        if self._calibration is not None:
+            plant = segmentation.plant[placement.grid_region]
+            self._calibration.check(image[0][placement.region], plant, frame.monotonic_s)
+            applied = self._calibration.applied(placement)
+            flags = (QualityFlag.MOVED,) if self._calibration.moved else ()
+        measured = measure(image, segmentation, self._plots.on(placement), manifest, applied)
+        return [
+            self._observation(frame, plot.plot, plot.outcome, digest, quality=flags, traits=plot.traits)
+            for plot in measured
+        ]
 
     def failed(self, picture: Picture, why: str) -> list[Observation]:
         """That the plots were to be measured in ``picture`` and could not be, and why."""
         loaded = self._model.loaded
         digest = loaded.package.digest if loaded else None
         return self._without_traits(picture, Outcome.FAILED, digest, error=why[:MAX_ERROR_CHARS])
+
+    def _refresh(self, now_s: float) -> None:
+        """Take up a new calibration, with its plots; those of the configuration come first."""
+        if self._calibration is not None and self._calibration.refresh(now_s):
+            self._plots = Plots(self._camera.plots or self._calibration.calibration.plots)
 
     def _without_traits(
         self,
@@ -100,6 +127,7 @@ class Observer:
             quality=quality,
             traits=traits,
             model=digest,
+            calibration=self._calibration.digest if self._calibration else None,
             error=error,
         )
 

@@ -178,7 +178,7 @@ def _along_picture(plane: NDArray[np.float64], size_px: tuple[int, int]) -> NDAr
 
 def _noise_px(px: Points, mm: Points) -> float:
     """Standard deviation of a corner's coordinate, from what eight parameters leave."""
-    back = mapped(mm, np.linalg.inv(_homography(px, mm)))
+    back = mapped(mm, np.asarray(np.linalg.inv(_homography(px, mm)), np.float64))
     return float(np.sqrt(((back - px) ** 2).sum() / max(2 * len(px) - 8, 1)))
 
 

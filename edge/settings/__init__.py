@@ -5,6 +5,7 @@ Values that differ between machines may come from the environment instead: ``CAN
 """
 
 from edge.settings.base import SECRETS, Fraction, Group, Point, Settings, checked
+from edge.settings.calibration import IdentitySettings, MovementSettings
 from edge.settings.camera import (
     CameraSettings,
     FolderSource,
@@ -33,7 +34,9 @@ __all__ = [
     "Fraction",
     "GridPlots",
     "Group",
+    "IdentitySettings",
     "InferenceSettings",
+    "MovementSettings",
     "MqttSettings",
     "OutboxSettings",
     "PlotSettings",

@@ -9,6 +9,7 @@ from pydantic import Field, PlainSerializer, model_validator
 from edge.address import public_address
 from edge.contract.message import Name
 from edge.settings.base import Fraction, Point, Settings
+from edge.settings.calibration import IdentitySettings, MovementSettings
 
 
 class GridPlots(Settings):
@@ -103,6 +104,8 @@ class CameraSettings(Settings):
     """Read no faster than this; absent, with no ``interval_s`` either: every picture that the source gives."""
     plots: PlotSettings | None = None
     quality: QualitySettings = QualitySettings()
+    identity: IdentitySettings = IdentitySettings()
+    movement: MovementSettings = MovementSettings()
     read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 15.0
     reconnect_max_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
 
