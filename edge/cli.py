@@ -15,6 +15,7 @@ import typer
 
 from edge import __version__
 from edge.accept_cli import accept
+from edge.calibrate_cli import app as calibrate_app
 from edge.errors import CanopyError, CaptureError, DeliveryError
 from edge.model_cli import app as model_app
 from edge.terminal import DEFAULT_CONFIG, AsJson, ConfigFile, errors_told, read_settings, show
@@ -38,6 +39,7 @@ app.add_typer(outbox_app, name="outbox")
 app.add_typer(config_app, name="config")
 app.add_typer(model_app, name="model")
 app.add_typer(update_app, name="update")
+app.add_typer(calibrate_app, name="calibrate")
 app.command()(accept)
 
 OfCamera = Annotated[str | None, typer.Option("--camera", help="Of this camera only.")]

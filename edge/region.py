@@ -133,4 +133,4 @@ class Region:
 def table_rows(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Row of a colour table for each colour, given as a little-endian word of blue, green, red and anything."""
     blue, green, red = (words & np.uint32(mask) for mask in (0xFC, 0xFC00, 0xFC0000))
-    return (blue << np.uint32(10)) | (green >> np.uint32(4)) | (red >> np.uint32(18))
+    return np.asarray((blue << np.uint32(10)) | (green >> np.uint32(4)) | (red >> np.uint32(18)), np.uint32)

@@ -69,7 +69,7 @@ def find_correction(patches: Colours) -> ColourCorrection:
 def as_bright(light: Colours, known: Colours) -> Colours:
     """The same light, more or less of it, as bright as what is known: only colour is left to differ."""
     wanted = from_lab(known)
-    return light * ((light * wanted).sum() / (light * light).sum())
+    return np.asarray(light * ((light * wanted).sum() / (light * light).sum()), np.float64)
 
 
 def terms(light: Colours, kind: Kind) -> Colours:

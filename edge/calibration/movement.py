@@ -106,7 +106,7 @@ def _grey(picture: NDArray[np.uint8]) -> Grey:
 
 def _corners(grey: Grey, hidden: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """The strongest corners in each part of the picture: x and y, float32 [n, 2], and their marks, uint8 [n, 32]."""
-    orb = cv2.ORB_create(nfeatures=4 * FEATURES, nlevels=4, fastThreshold=12, edgeThreshold=19, patchSize=25)
+    orb = cv2.ORB.create(nfeatures=4 * FEATURES, nlevels=4, fastThreshold=12, edgeThreshold=19, patchSize=25)
     found = orb.detect(grey, np.where(hidden, 0, 255).astype(np.uint8))
     rows, columns = np.array(grey.shape) / GRID
     parts: dict[tuple[int, int], list[cv2.KeyPoint]] = {}

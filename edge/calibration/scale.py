@@ -67,9 +67,15 @@ def find_corners(picture: NDArray[np.uint8], board: Board) -> Corners:
     return Corners(px, mm)
 
 
-def scale_from_board(
-    corners: Sequence[Corners], size_px: tuple[int, int], board_sd: float, heights: Heights
-) -> Scale:
+def hull_of(corners: Corners, board: Board) -> Points:
+    """The whole board in px, float64 [4, 2], as far as its found corners tell: what a reference picture hides."""
+    plane = _homography(corners.mm, corners.px)
+    margin = board.square_mm
+    right, below = board.width_mm + margin, board.height_mm + margin
+    return mapped(np.array([[-margin, -margin], [right, -margin], [right, below], [-margin, below]]), plane)
+
+
+def scale_from_board(corners: Sequence[Corners], size_px: tuple[int, int], board_sd: float, heights: Heights) -> Scale:
     """The plane on which the board lies in the first picture; the lens, if there are enough pictures, from all.
 
     Args:

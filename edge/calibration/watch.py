@@ -176,7 +176,9 @@ class CalibrationWatch:
 def in_words(movement: Movement, detail: Detail) -> str:
     """How far, for a person."""
     millimetres = f", {detail['shift_mm']} mm" if "shift_mm" in detail else ""
-    return f"{100 * movement.share:.1f} % of the picture's width{millimetres}, turned {movement.turn_degree:+.1f} degrees"
+    return (
+        f"{100 * movement.share:.1f} % of the picture's width{millimetres}, turned {movement.turn_degree:+.1f} degrees"
+    )
 
 
 def _around(plant: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
