@@ -31,6 +31,8 @@ GRID = 4
 """Corners are taken from each of 4x4 parts of the picture, so that one label does not have them all."""
 
 Grey = NDArray[np.uint8]
+Affine = NDArray[np.float64]
+"""Shift, turn and zoom: points (x, y) of one picture in another, float64 [2, 3]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +55,33 @@ class Movement:
 
 
 class Landmarks:
-    """Corners of a reference picture.
+    """Corners of a picture.
 
     Args:
-        reference: uint8 [h, w, 3], BGR.
+        picture: uint8 [h, w, 3], BGR.
         hidden: what is not to be looked at, bool [h, w].
     """
 
-    def __init__(self, reference: NDArray[np.uint8], hidden: NDArray[np.bool_]) -> None:
-        self._shape = reference.shape[:2]
-        self._points, self._marks = _corners(_grey(reference), hidden)
+    def __init__(self, picture: NDArray[np.uint8], hidden: NDArray[np.bool_] | None = None) -> None:
+        self.shape = picture.shape[:2]
+        self._points, self._marks = _corners(_grey(picture), hidden)
 
     def __len__(self) -> int:
         return len(self._points)
 
-    def movement(self, picture: NDArray[np.uint8], hidden: NDArray[np.bool_]) -> Movement | None:
-        """How ``picture``, of the reference's size, moved against it; ``None`` where that cannot be told."""
-        points, marks = _corners(_grey(picture), hidden)
-        if min(len(points), len(self._points)) < LEAST_MATCHES:
+    def movement_to(self, other: "Landmarks") -> Movement | None:
+        """How the ``other`` picture, of the same size, moved against this one; ``None`` where that cannot be told."""
+        found = self.carried_to(other, REACH)
+        return None if found is None else _movement(found[0], self.shape, found[1])
+
+    def carried_to(self, other: "Landmarks", reach: float) -> tuple[Affine, int] | None:
+        """Where points of this picture lie in the ``other``, and how many corners agree; ``None``: it cannot be told.
+
+        Corners are not sought farther away than ``reach`` of the picture's longer side.
+        """
+        if min(len(self), len(other)) < LEAST_MATCHES:
             return None
-        ours, theirs = self._matched(points, marks)
+        ours, theirs = self._matched(other, reach * max(self.shape))
         if len(ours) < LEAST_MATCHES:
             return None
         found, inside = cv2.estimateAffinePartial2D(
@@ -81,21 +90,18 @@ class Landmarks:
         agreed = 0 if inside is None else int(inside.sum())
         if found is None or agreed < max(LEAST_MATCHES, AGREED_SHARE * len(ours)):
             return None
-        return _movement(np.asarray(found, np.float64), self._shape, agreed)
+        return np.asarray(found, np.float64), agreed
 
-    def _matched(
-        self, points: NDArray[np.float32], marks: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(self._marks, marks, k=2)
-        reach_px = REACH * max(self._shape)
+    def _matched(self, other: "Landmarks", reach_px: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(self._marks, other._marks, k=2)
         chosen = [
             (best.queryIdx, best.trainIdx)
             for best, second in (pair for pair in pairs if len(pair) == 2)
             if best.distance < RATIO * second.distance
-            and math.dist(self._points[best.queryIdx], points[best.trainIdx]) < reach_px
+            and math.dist(self._points[best.queryIdx], other._points[best.trainIdx]) < reach_px
         ]
         rows = np.array(chosen, np.int64).reshape(-1, 2)
-        return self._points[rows[:, 0]], points[rows[:, 1]]
+        return self._points[rows[:, 0]], other._points[rows[:, 1]]
 
 
 def _grey(picture: NDArray[np.uint8]) -> Grey:
@@ -104,10 +110,10 @@ def _grey(picture: NDArray[np.uint8]) -> Grey:
     return np.asarray(cv2.createCLAHE(2.0, (8, 8)).apply(grey), np.uint8)
 
 
-def _corners(grey: Grey, hidden: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def _corners(grey: Grey, hidden: NDArray[np.bool_] | None) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """The strongest corners in each part of the picture: x and y, float32 [n, 2], and their marks, uint8 [n, 32]."""
     orb = cv2.ORB.create(nfeatures=4 * FEATURES, nlevels=4, fastThreshold=12, edgeThreshold=19, patchSize=25)
-    found = orb.detect(grey, np.where(hidden, 0, 255).astype(np.uint8))
+    found = orb.detect(grey, None if hidden is None else np.where(hidden, 0, 255).astype(np.uint8))
     rows, columns = np.array(grey.shape) / GRID
     parts: dict[tuple[int, int], list[cv2.KeyPoint]] = {}
     for corner in sorted(found, key=lambda each: -each.response):
@@ -119,7 +125,7 @@ def _corners(grey: Grey, hidden: NDArray[np.bool_]) -> tuple[NDArray[np.float32]
     return places, np.zeros((0, 32), np.uint8) if marks is None else np.asarray(marks, np.uint8)
 
 
-def _movement(found: NDArray[np.float64], shape: tuple[int, ...], agreed: int) -> Movement:
+def _movement(found: Affine, shape: tuple[int, ...], agreed: int) -> Movement:
     height, width = shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height], [width / 2, height / 2]], np.float64)
     moved = corners @ found[:, :2].T + found[:, 2] - corners

@@ -107,7 +107,8 @@ class CalibrationWatch:
             log.error("camera %s is not held against its reference: %s", self._store.camera, error)  # noqa: TRY400
             self._check_at_s = np.inf
             return
-        finding = self._standing.look(self._landmarks.movement(picture, _around(plant, picture.shape)))
+        now = Landmarks(picture, _around(plant, picture.shape))
+        finding = self._standing.look(self._landmarks.movement_to(now))
         if finding is not None:
             self._say(finding, self._standing.last)
 
