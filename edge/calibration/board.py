@@ -1,4 +1,4 @@
-"""The ChArUco board: a chessboard whose white squares carry markers, so that part of it is enough (Garrido-Jurado 2014).
+"""The ChArUco board: a chessboard whose white squares carry markers, so that a part is enough (Garrido-Jurado 2014).
 
 Printed on paper, its size is only what the printer made of it. A scale of 100 mm is drawn beneath to be held against a
 ruler; what was measured goes to ``canopy calibrate scale --measured-mm``.

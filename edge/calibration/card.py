@@ -126,7 +126,7 @@ def _lattices(squares: list[Square]) -> Iterator[NDArray[np.float64]]:
         used[own[places]] = True
         if len(places) >= LEAST_SQUARES:
             span = np.ptp(indices, axis=0)
-            if sorted(span + 1)[0] >= 2 and sorted(span + 1)[0] <= ROWS and max(span + 1) <= COLUMNS:
+            if 1 <= span.min() < ROWS and span.max() < COLUMNS:
                 lattice, inside = cv2.findHomography(
                     indices.astype(np.float64), table[own[places], :2], cv2.RANSAC, 0.12 * table[seed, 2]
                 )

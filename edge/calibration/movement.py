@@ -64,10 +64,10 @@ class Landmarks:
 
     def __init__(self, picture: NDArray[np.uint8], hidden: NDArray[np.bool_] | None = None) -> None:
         self.shape = picture.shape[:2]
-        self._points, self._marks = _corners(_grey(picture), hidden)
+        self.points, self.marks = _corners(_grey(picture), hidden)
 
     def __len__(self) -> int:
-        return len(self._points)
+        return len(self.points)
 
     def movement_to(self, other: "Landmarks") -> Movement | None:
         """How the ``other`` picture, of the same size, moved against this one; ``None`` where that cannot be told."""
@@ -93,15 +93,15 @@ class Landmarks:
         return np.asarray(found, np.float64), agreed
 
     def _matched(self, other: "Landmarks", reach_px: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(self._marks, other._marks, k=2)
+        pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(self.marks, other.marks, k=2)
         chosen = [
             (best.queryIdx, best.trainIdx)
             for best, second in (pair for pair in pairs if len(pair) == 2)
             if best.distance < RATIO * second.distance
-            and math.dist(self._points[best.queryIdx], other._points[best.trainIdx]) < reach_px
+            and math.dist(self.points[best.queryIdx], other.points[best.trainIdx]) < reach_px
         ]
         rows = np.array(chosen, np.int64).reshape(-1, 2)
-        return self._points[rows[:, 0]], other._points[rows[:, 1]]
+        return self.points[rows[:, 0]], other.points[rows[:, 1]]
 
 
 def _grey(picture: NDArray[np.uint8]) -> Grey:

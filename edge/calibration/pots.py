@@ -198,7 +198,7 @@ def _outlines(lattice: Lattice, size_px: tuple[int, int]) -> dict[str, Points]:
     """Corners of each pot's cell in px, within the picture."""
     around = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     return {
-        f"R{row + 1}C{column + 1}": _mapped(around + (column, row), lattice.to_px).clip(0, size_px[::-1])
+        f"R{row + 1}C{column + 1}": _mapped(around + np.array([column, row]), lattice.to_px).clip(0, size_px[::-1])
         for row in range(lattice.rows)
         for column in range(lattice.columns)
     }

@@ -1,4 +1,4 @@
-"""From one look after the other to whether the camera has moved. Pure: it is told what was seen, and says what to tell."""
+"""From one look after the other to whether the camera has moved. Pure: told what was seen, it says what to tell."""
 
 from dataclasses import dataclass, field
 from enum import Enum

@@ -36,8 +36,8 @@ def plots_view(proposal: Proposal, *, applied: bool) -> RenderableType:
         {"plots": proposal.plots.model_dump(mode="json")}, sort_keys=False, default_flow_style=None
     )
     said = (
-        f"{proposal.rows} rows of {proposal.columns}; {len(proposal.planted)} plants in them, {len(proposal.strays)} in "
-        f"none; plants stand {100 * proposal.spread:.0f} % of a pot from the middle"
+        f"{proposal.rows} rows of {proposal.columns}; {len(proposal.planted)} plants in them, "
+        f"{len(proposal.strays)} in none; plants stand {100 * proposal.spread:.0f} % of a pot from the middle"
     )
     last = "these plots are in force" if applied else f"to paste under the camera:\n{settings}"
     return Group(Text(text_map(proposal)), Text(said), Text(last))

@@ -110,6 +110,12 @@ class CameraSettings(Settings):
     reconnect_max_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
 
     @model_validator(mode="after")
+    def _plots_stand_still(self) -> "CameraSettings":
+        if self.identity.kind == "moving" and self.plots is not None:
+            raise ValueError("plots are places in the picture of a camera that stands still; leave them out on a rail")
+        return self
+
+    @model_validator(mode="after")
     def _one_pace(self) -> "CameraSettings":
         if self.interval_s is not None and self.max_fps is not None:
             raise ValueError("interval_s and max_fps exclude each other: a time-lapse, or every picture up to a rate")

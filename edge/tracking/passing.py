@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from edge.calibration.movement import Affine
@@ -42,7 +41,7 @@ class Track(Generic[T]):
         number: names it; 1, 2, 3 … in the order of being found.
         x, y: where it is, in px of the picture, also outside.
         variance: of each coordinate, px².
-        seen: in how many pictures it was found; ``missed`` in how many since then it was not, though it should be there.
+        seen: in how many pictures it was found; ``missed`` in how many since then it was not, though it should be.
         best: what was measured of it where it lay nearest to the picture's middle, ``nearness`` tells how near.
         left: it was counted, or given up, and lies outside.
     """
