@@ -41,7 +41,7 @@ class Region:
         pixel_px: side of a pixel in px of the camera's picture.
         top_px, left_px: where the top left corner lies in the camera's picture, in its px.
         picture_px: height and width of the camera's picture: no region is larger.
-        colour_table: corrected colour of each colour of 6 bits a channel, uint8 [64 * 64 * 64, 4], BGR and 255, in
+        colour_table: corrected colour of each colour of 7 bits a channel, uint8 [128 * 128 * 128, 4], BGR and 255, in
             the order of blue, green, red; ``None`` leaves them as the camera gives them.
     """
 
@@ -132,5 +132,5 @@ class Region:
 
 def table_rows(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Row of a colour table for each colour, given as a little-endian word of blue, green, red and anything."""
-    blue, green, red = (words & np.uint32(mask) for mask in (0xFC, 0xFC00, 0xFC0000))
-    return np.asarray((blue << np.uint32(10)) | (green >> np.uint32(4)) | (red >> np.uint32(18)), np.uint32)
+    blue, green, red = (words & np.uint32(mask) for mask in (0xFE, 0xFE00, 0xFE0000))
+    return np.asarray((blue << np.uint32(13)) | (green >> np.uint32(2)) | (red >> np.uint32(17)), np.uint32)

@@ -16,7 +16,7 @@ from edge.calibration.chart import COLUMNS, GREYS, PATCHES_LAB, ROWS
 from edge.calibration.colourspace import Colours, ciede2000, from_lab, linear, to_lab
 from edge.errors import CalibrationFailed
 
-SIDES_PX = (1200, 2400, 4800)
+SIDES_PX = (1200, 2400)
 """The picture is looked at with its longer side so long; a small card shows only in the finer ones."""
 
 LEAST_SQUARES = 9
@@ -86,8 +86,8 @@ def find_card(picture: NDArray[np.uint8]) -> Card:
 def _cards(seen: NDArray[np.uint8], back: float) -> Iterator[Card]:
     grey = np.asarray(seen.max(axis=2))
     for squares in _squares(grey):
-        for lattice in _lattices(squares):
-            yield from _read(seen, lattice, back)
+        for lattice, span in _lattices(squares):
+            yield from _read(seen, lattice, span, back)
 
 
 def _squares(grey: NDArray[np.uint8]) -> Iterator[list[Square]]:
@@ -110,8 +110,8 @@ def _square(contour: NDArray[np.int32]) -> Square | None:
     return Square(x, y, float(np.sqrt(area)), angle % 90)
 
 
-def _lattices(squares: list[Square]) -> Iterator[NDArray[np.float64]]:
-    """Homographies from (column, row) to px that many squares agree on, each from one square and its kind."""
+def _lattices(squares: list[Square]) -> Iterator[tuple[NDArray[np.float64], tuple[int, int]]]:
+    """Homographies from (column, row) to px that many squares agree on, and how many columns and rows those fill."""
     table = np.array(squares, np.float64).reshape(-1, 4)
     used = np.zeros(len(table), np.bool_)
     for seed in range(len(table)):
@@ -131,8 +131,12 @@ def _lattices(squares: list[Square]) -> Iterator[NDArray[np.float64]]:
                     indices.astype(np.float64), table[own[places], :2], cv2.RANSAC, 0.12 * table[seed, 2]
                 )
                 if lattice is not None and inside.sum() >= LEAST_SQUARES:
-                    corner = indices[inside.ravel() > 0].min(axis=0)
-                    yield lattice @ np.array([[1, 0, corner[0]], [0, 1, corner[1]], [0, 0, 1.0]])
+                    on = indices[inside.ravel() > 0]
+                    (left, top), (right, bottom) = on.min(axis=0).tolist(), on.max(axis=0).tolist()
+                    yield (
+                        lattice @ np.array([[1, 0, left], [0, 1, top], [0, 0, 1]]),
+                        (right - left + 1, bottom - top + 1),
+                    )
 
 
 def _indexed(squares: Points, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -159,12 +163,12 @@ def _indexed(squares: Points, seed: int) -> tuple[NDArray[np.int64], NDArray[np.
     return np.array(list(index.values())), np.array(list(index))
 
 
-def _read(seen: NDArray[np.uint8], lattice: NDArray[np.float64], back: float) -> Iterator[Card]:
+def _read(seen: NDArray[np.uint8], lattice: NDArray[np.float64], span: tuple[int, int], back: float) -> Iterator[Card]:
     """The 24 patches under every way the card may lie on the lattice, whose least column and row are 0."""
-    ways = [_grid(COLUMNS, ROWS), _grid(ROWS, COLUMNS)]
-    for grid, wide in zip(ways, (True, False), strict=True):
-        for shift in np.ndindex(4, 4):
-            places = grid - np.array(shift)
+    for columns, rows in ((COLUMNS, ROWS), (ROWS, COLUMNS)):
+        wide = columns > rows
+        for shift in np.ndindex(max(0, columns - span[0] + 1), max(0, rows - span[1] + 1)):
+            places = _grid(columns, rows) - np.array(shift)
             middles = cv2.perspectiveTransform(places.reshape(-1, 1, 2), lattice).reshape(-1, 2)
             corners = cv2.perspectiveTransform(_field(places).reshape(-1, 1, 2), lattice).reshape(-1, 2)
             if not _inside(corners, seen.shape):
