@@ -27,6 +27,9 @@ PREFERRED = 0.9
 STEPS = 128
 """Of each channel in the table: 8 MB. With half of them a blue that the light lacks is 10 of 255 off."""
 
+SHADES = 8192
+"""Of light, from none to all: finer than a step of sRGB even in the dark."""
+
 HUBER = 1.5
 ROUNDS = 8
 
@@ -84,12 +87,15 @@ def terms(light: Colours, kind: Kind) -> Colours:
 def colour_table(correction: ColourCorrection) -> NDArray[np.uint8]:
     """Corrected colour of each colour of 7 bits a channel, uint8 [128 * 128 * 128, 4], as ``Region`` takes it."""
     middle = linear(np.arange(STEPS) * (256 / STEPS) + (256 / STEPS - 1) / 2)
-    blue, green, red = np.meshgrid(middle, middle, middle, indexing="ij")
-    light = np.stack([red, green, blue], axis=-1).reshape(-1, 3)
-    corrected = encoded(terms(light, correction.kind) @ np.array(correction.matrix).T)
-    table = np.full((STEPS**3, 4), 255, np.uint8)
-    table[:, :3] = np.rint(corrected[:, ::-1])
-    return table
+    green, red = np.meshgrid(middle, middle, indexing="ij")
+    shades = np.rint(encoded(np.arange(SHADES) / (SHADES - 1))).astype(np.uint8)
+    matrix = np.array(correction.matrix).T
+    table = np.full((STEPS, STEPS, STEPS, 4), 255, np.uint8)
+    for step, blue in enumerate(middle):
+        light = np.stack([red, green, np.full_like(red, blue)], axis=-1)
+        corrected = np.clip(terms(light, correction.kind) @ matrix, 0, 1)
+        table[step, ..., :3] = shades[np.rint(corrected[..., ::-1] * (SHADES - 1)).astype(np.int32)]
+    return table.reshape(-1, 4)
 
 
 def _left_out(light: Colours, known: Colours, cut: NDArray[np.bool_], kind: Kind) -> NDArray[np.float64]:
