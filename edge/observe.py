@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from edge.preprocess import fit
 from edge.quality import QualityGate
 from edge.settings import CameraSettings
 from edge.sights import Finding, Sight
+from edge.tracking.leaves import LeafMemory
 from edge.traits import measure
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Observer:
         self._plots = Plots(camera.plots)
         self._gate = QualityGate(camera.quality, live=live)
         self._calibration = calibration
+        self._leaves = LeafMemory()
         self._counter = None
         self._last: Frame | None = None
         if camera.identity.kind == "moving":
@@ -95,7 +98,8 @@ class Observer:
         if self._counter is not None:
             self._last = replace(frame, pixels=NOTHING)
             return self._counted(frame, self._counter.step(image, segmentation, placement, manifest, applied), digest)
-        measured = measure(image, segmentation, self._plots.on(placement), manifest, applied)
+        followed = partial(self._leaves.step, at=frame.captured_at)
+        measured = measure(image, segmentation, self._plots.on(placement), manifest, applied, followed)
         return [
             self._observation(frame, plot.plot, plot.outcome, digest, quality=flags, traits=plot.traits)
             for plot in measured
@@ -126,6 +130,7 @@ class Observer:
         """Take up a new calibration, with its plots; those of the configuration come first."""
         if self._calibration is not None and self._calibration.refresh(now_s):
             self._plots = Plots(self._camera.plots or self._calibration.calibration.plots)
+            self._leaves = LeafMemory()
 
     def _without_traits(
         self,

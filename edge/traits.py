@@ -5,6 +5,7 @@ plant mask is redrawn on the pixels of the fitted picture (``refine``), because 
 fine, half of a seedling is edge.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -31,6 +32,10 @@ OF_REGIONS = SHAPE | COLOUR
 """Traits that a plot's pixels define."""
 
 
+Followed = Callable[[Segmentation, Members, Manifest], Column]
+"""What was found, and whose it is → leaves of each plot with those of the past."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlotTraits:
     """What was found in one plot."""
@@ -46,6 +51,7 @@ def measure(
     plots: PlotMap,
     manifest: Manifest,
     applied: Applied = UNCALIBRATED,
+    followed: Followed | None = None,
 ) -> list[PlotTraits]:
     """Measure the manifest's traits in every plot.
 
@@ -57,6 +63,7 @@ def measure(
         plots: the plots on the same placement.
         manifest: names the traits and what is counted.
         applied: what is known of the camera; sizes are in px and colours as they are without.
+        followed: counts leaves with those of the past; without, only what is seen is counted.
 
     Returns:
         One entry for each plot, in order. ``NO_PLANT`` has counts and cover of 0 and no other trait; ``MEASURED`` lacks
@@ -65,6 +72,8 @@ def measure(
     members = Members.of(segmentation, plots, manifest)
     names = expanded(manifest.traits)
     columns = counts(segmentation, members, manifest)
+    if followed and vocabulary.LEAF_COUNT_FOLLOWED.name in names:
+        columns[vocabulary.LEAF_COUNT_FOLLOWED.name] = followed(segmentation, members, manifest)
     if not columns.keys() >= set(names):
         columns |= leaf_sizes(segmentation, members, manifest, plots.placement.cell_px, applied.plane)
         columns |= _of_regions(image, segmentation, plots, members, names, applied)

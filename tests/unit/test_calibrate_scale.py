@@ -21,6 +21,7 @@ from tests.sim.bench import BenchCamera, developed
 
 BOARD = BOARDS["a4"]
 PX_PER_MM = 4.0
+ON_THE_BOARD = Heights()
 DISTORTED = (-0.2, 0.05, 0.001, -0.0005, 0.0)
 
 
@@ -37,7 +38,7 @@ def seen(camera: BenchCamera, seed: int = 1) -> NDArray[np.uint8]:
     return developed(looked(camera), np.random.default_rng(seed))
 
 
-def found(cameras: list[BenchCamera], heights: Heights = Heights(), board_sd: float = 0.0) -> Scale:
+def found(cameras: list[BenchCamera], heights: Heights = ON_THE_BOARD, board_sd: float = 0.0) -> Scale:
     return scale_from_board([find_corners(seen(each), BOARD) for each in cameras], (720, 1280), board_sd, heights)
 
 
