@@ -42,7 +42,7 @@ def with_outline(
 def text_map(proposal: Proposal, columns: int = 80) -> str:
     """The plots as text: a filled circle where a plant was found, a ring where none was."""
     wide = len(f"R{proposal.rows}C{proposal.columns}") + 3
-    shown = max(1, min(proposal.columns, columns // wide))
+    shown = max(1, min(proposal.columns, (columns - 2) // wide))
     lines = []
     for row in range(1, proposal.rows + 1):
         names = [f"R{row}C{column}" for column in range(1, shown + 1)]

@@ -17,6 +17,12 @@ ASKEW_DEGREE = 35.0
 OFF_GRID = 0.35
 """A plant farther from its pot's middle, as a share of the distance between pots, is of another tray, or a weed."""
 
+ORDERED, PLANTED = 0.7, 0.5
+"""So many of the plants found must stand in the rows, and so many of the pots must hold one."""
+
+MOST_SPREAD = 0.14
+"""Plants that lie farther from their pots' middles than this share of the pots' distance stand in no rows."""
+
 STRAIGHT = 0.1
 """Pots that deviate no more from an upright grid, as a share of their distance, are one."""
 
@@ -61,12 +67,17 @@ def propose(plants: Points, size_px: tuple[int, int], rows: int | None, columns:
     index, chosen = _indexed(plants, along, down)
     index, chosen, to_px = _fitted(plants, index, chosen, along, down)
     found = index.max(axis=0) + 1
+    spread = _spread(plants[chosen], index, to_px, along)
+    if len(chosen) < max(ORDERED * len(plants), PLANTED * int(found.prod())) or spread > MOST_SPREAD:
+        raise CalibrationFailed(
+            f"of {len(plants)} plants found, {len(chosen)} stand in {found[1]} rows and {found[0]} columns: too few to "
+            "believe it; draw the plots by hand (docs/calibration.md)"
+        )
     first, count = _extended(found, (columns, rows), to_px, size_px)
     to_px = to_px @ np.array([[1, 0, first[0]], [0, 1, first[1]], [0, 0, 1.0]])
     index = index - first
     lattice = Lattice(rows=int(count[1]), columns=int(count[0]), to_px=to_px)
     outlines = _outlines(lattice, size_px)
-    off = (plants[chosen] - _mapped(index.astype(np.float64), to_px)) / np.hypot(*along)
     return Proposal(
         plots=_settings(lattice, outlines, size_px),
         rows=lattice.rows,
@@ -75,8 +86,13 @@ def propose(plants: Points, size_px: tuple[int, int], rows: int | None, columns:
         planted=plants[chosen],
         strays=np.delete(plants, chosen, axis=0),
         planted_in=frozenset(f"R{row + 1}C{column + 1}" for column, row in index.tolist()),
-        spread=float(np.sqrt((off**2).sum(axis=1).mean())),
+        spread=spread,
     )
+
+
+def _spread(planted: Points, index: NDArray[np.int64], to_px: NDArray[np.float64], along: Points) -> float:
+    off = (planted - _mapped(index.astype(np.float64), to_px)) / np.hypot(*along)
+    return float(np.sqrt((off**2).sum(axis=1).mean()))
 
 
 def _steps(plants: Points) -> tuple[Points, Points]:
@@ -104,11 +120,14 @@ def _steps(plants: Points) -> tuple[Points, Points]:
 
 
 def _typical(steps: Points) -> Points | None:
-    """Median of the steps that are about as long as most: two plants in one pot and missing ones are left out."""
+    """Median of the steps about as long as the short ones are: longer ones go over a missing plant.
+
+    A quarter may be shorter still, between two plants of one pot.
+    """
     if len(steps) < 2:
         return None
     length = np.hypot(*steps.T)
-    alike = np.abs(np.log(length / np.median(length))) < 0.3
+    alike = np.abs(np.log(length / np.quantile(length, 0.3))) < 0.3
     return np.asarray(np.median(steps[alike], axis=0), np.float64) if alike.any() else None
 
 
