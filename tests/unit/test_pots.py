@@ -20,7 +20,7 @@ def tray(rows: int, columns: int, turn_degree: float = 0.0, pitch: float = 180.0
     place = np.stack([column - (columns - 1) / 2, row - (rows - 1) / 2], axis=1) * pitch
     angle = np.radians(turn_degree)
     turned = place @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return turned + (640, 360) + np.random.default_rng(seed).normal(0, 0.04 * pitch, place.shape)
+    return turned + np.array([640, 360]) + np.random.default_rng(seed).normal(0, 0.04 * pitch, place.shape)
 
 
 def test_an_upright_tray_is_a_grid() -> None:

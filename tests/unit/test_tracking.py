@@ -109,7 +109,7 @@ def test_a_rendered_flyover_knows_its_plants_and_is_the_same_again() -> None:
 
 
 def test_perfect_tracks_score_one_and_none_score_nothing() -> None:
-    truth = [np.array([[1, 10.0, 10.0], [2, 90.0, 10.0]]) + (0, step, 0) for step in range(5)]
+    truth = [np.array([[1, 10.0, 10.0], [2, 90.0, 10.0]]) + np.array([0, step, 0]) for step in range(5)]
     nothing = [np.zeros((0, 3)) for _ in truth]
 
     perfect = track_score(truth, truth, 10.0)
