@@ -80,7 +80,7 @@ LEAF_COUNT = Trait(
 )  # fmt: skip
 LEAF_COUNT_FOLLOWED = Trait(
     name="leaf_count_followed", label="leaves, followed", unit=Unit.COUNT, entity=LEAF, term="TO:0000241",
-    method="visible leaves, and those found in the last three days in three looks and not now",
+    method="centres found now, or in three looks within three days",
     definition="leaf centres found now, and leaves that were found at their place around the plant in at least three "
     "looks, three hours apart, the last of them not three days ago: covered or missed now (TO: all leaves)",
     uncertainty="as of the visible leaves, with a variance of 0.25 for each that is not found now",

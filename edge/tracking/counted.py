@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge.calibration.applied import Applied
 from edge.contract.manifest import Manifest
-from edge.plots import WHOLE_PICTURE, PlotMap
+from edge.plots import NO_PLOT, WHOLE_PICTURE, PlotMap
 from edge.preprocess import Placement
 from edge.segmentation import Segmentation
 from edge.settings import IdentitySettings
@@ -66,7 +66,7 @@ def _measured(
     rows = np.flatnonzero(np.array([thing.part_of is None for thing in manifest.things])[objects.thing])
     if not len(rows):
         return []
-    traits = measure(image, segmentation, _around(objects.cells, rows, place), manifest, applied)
+    traits = measure(image, segmentation, _around(segmentation, rows, place), manifest, applied)
     least = np.array([thing.threshold for thing in manifest.things])[objects.thing[rows]] + SURER
     y, x = place.to_picture(objects.y[rows], objects.x[rows])
     return [
@@ -75,9 +75,12 @@ def _measured(
     ]
 
 
-def _around(cells: tuple[NDArray[np.int64], NDArray[np.int64]], rows: NDArray[np.int64], place: Placement) -> PlotMap:
-    """A plot for each object: the cells that lie nearest to its centre."""
-    own = cells[0][rows], cells[1][rows]
+def _around(segmentation: Segmentation, rows: NDArray[np.int64], place: Placement) -> PlotMap:
+    """A plot for each object: the cells nearest to its centre, without plants that hang together with no object.
+
+    Those come into the picture at its edge, where their centres are not seen yet.
+    """
+    own = tuple(cells[rows] for cells in segmentation.objects.cells)
     elsewhere = np.ones(place.grid_shape, np.uint8)
     elsewhere[own] = 0
     _, nearest = cv2.distanceTransformWithLabels(
@@ -86,5 +89,9 @@ def _around(cells: tuple[NDArray[np.int64], NDArray[np.int64]], rows: NDArray[np
     plot_of = np.zeros(int(nearest.max()) + 1, np.int32)
     plot_of[nearest[own]] = np.arange(len(rows))
     labels = plot_of[nearest]
-    sizes = np.maximum(np.bincount(labels.ravel(), minlength=len(rows)), 1)  # two in one cell: the last one has it
+    _, patches = cv2.connectedComponents(cv2.dilate(segmentation.plant.view(np.uint8), np.ones((3, 3), np.uint8)))
+    labels[segmentation.plant & ~np.isin(patches, patches[own])] = NO_PLOT
+    sizes = np.maximum(
+        np.bincount(labels[labels != NO_PLOT], minlength=len(rows)), 1
+    )  # two in one cell: the last one has it
     return PlotMap((WHOLE_PICTURE,) * len(rows), labels, sizes, place)
