@@ -26,6 +26,9 @@ GATE_CELLS = 2.0
 
 LEAST_RADIUS_CELLS = 3.0
 LEARN_EVERY_S = 3 * 3600.0
+LOOK_EVERY_S = 600.0
+"""Leaves do not come and go in minutes: in between the last count holds, which costs a fast camera nothing."""
+
 KEPT_S = 72 * 3600.0
 """A leaf counts for so long after it was last found; then it is taken for gone."""
 
@@ -86,10 +89,18 @@ class LeafMemory:
 
     def __init__(self) -> None:
         self._plants: dict[int, _Plant] = {}
+        self._last: Column = {}
+        self._looked_s = -np.inf
 
     def step(self, segmentation: Segmentation, members: Members, manifest: Manifest, at: datetime) -> Column:
         """Leaves of each plot: found now, and found before and only not now."""
-        objects, now_s = segmentation.objects, at.timestamp()
+        now_s = at.timestamp()
+        if not 0 <= now_s - self._looked_s < LOOK_EVERY_S:
+            self._last, self._looked_s = self._looked(segmentation, members, manifest, now_s), now_s
+        return {plot: estimate for plot, estimate in self._last.items() if members.planted[plot]}
+
+    def _looked(self, segmentation: Segmentation, members: Members, manifest: Manifest, now_s: float) -> Column:
+        objects = segmentation.objects
         names = [thing.count_trait for thing in manifest.things]
         leaves = np.array([name == vocabulary.LEAF_COUNT.name for name in names])[objects.thing]
         wholes = np.array([thing.part_of is None for thing in manifest.things])[objects.thing]
