@@ -168,7 +168,8 @@ def coverage(readings: list[Reading]) -> dict[str, dict[str, float]]:
 
 def growth_report(readings: list[Reading]) -> dict[str, Any]:
     """Growth rate of each plant in every window of a week, and over the month; every seventh day is missing."""
-    errors, month, leaf_days = [], [], []
+    errors, month = [], []
+    leaf_days: dict[str, list[float]] = {"leaf_count": [], "leaf_count_followed": []}
     for plant in sorted({reading.plant for reading in readings}):
         own = [
             reading
@@ -183,9 +184,10 @@ def growth_report(readings: list[Reading]) -> dict[str, Any]:
         ours, truth = rates(own)
         if ours and truth:
             month.append(ours / truth - 1)
-        counts = [phyllochron(series(own, counted)) for counted in ("leaf_count_followed", None)]
-        if counts[0] and counts[1]:
-            leaf_days.append(counts[0].value / counts[1].value - 1)
+        truth = phyllochron(series(own, None))
+        for counted, found in leaf_days.items():
+            if (ours := phyllochron(series(own, counted))) and truth:
+                found.append(ours.value / truth.value - 1)
     off, true = np.array(errors).T
     return {
         "weeks": len(off),
@@ -194,7 +196,9 @@ def growth_report(readings: list[Reading]) -> dict[str, Any]:
         "while_faster_than_0.1_a_day": round(float((np.abs(off) / true)[true > 0.1].mean()), 4),
         "bias_while_faster_than_0.1_a_day": round(float((off / true)[true > 0.1].mean()), 4),
         "month_mean_absolute_relative_error": round(float(np.abs(month).mean()), 4),
-        "phyllochron_of_the_month_mean_absolute_relative_error": round(float(np.abs(leaf_days).mean()), 4),
+        "phyllochron_of_the_month_mean_absolute_relative_error": {
+            counted: round(float(np.abs(found).mean()), 4) for counted, found in leaf_days.items()
+        },
     }
 
 
