@@ -50,6 +50,7 @@ def plots() -> NDArray[np.uint8]:
 
 
 def main() -> None:
+    """Draw all of them anew."""
     for draw in (board, card, plots):
         drawn = draw()
         size = WIDTH_PX, round(drawn.shape[0] * WIDTH_PX / drawn.shape[1])

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from edge.calibration.board import Board
 from edge.calibration.plane import Points, mapped, undistorted
@@ -95,7 +96,7 @@ def scale_from_board(corners: Sequence[Corners], size_px: tuple[int, int], board
     noise_px = max(_noise_px(ideal, first.mm), LEAST_NOISE_PX)
     height_mm, tilt = _pose(first, lens) if lens else (None, None)
     height_mm = heights.camera_mm or height_mm
-    return Scale(
+    return _scale(
         kind="board",
         width_px=size_px[1],
         height_px=size_px[0],
@@ -128,7 +129,7 @@ def scale_from_distance(
     if length_px < 20:
         raise CalibrationFailed(f"{length_px:.1f} px between two points tell no scale; take ends at least 20 px apart")
     each = length_mm / length_px
-    return Scale(
+    return _scale(
         kind="distance",
         width_px=size_px[1],
         height_px=size_px[0],
@@ -138,6 +139,19 @@ def scale_from_distance(
         canopy_height_mm=heights.canopy_mm,
         canopy_height_sd_mm=heights.canopy_sd_mm,
     )
+
+
+def _scale(**values: Any) -> Scale:
+    """A scale whose parts go together.
+
+    Raises:
+        CalibrationFailed: they do not, as a canopy that reaches the camera.
+    """
+    try:
+        return Scale.model_validate(values)
+    except ValidationError as error:
+        why = "; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())
+        raise CalibrationFailed(f"these numbers make no scale: {why}; see the heights and lengths given") from error
 
 
 def find_lens(corners: Sequence[Corners], size_px: tuple[int, int]) -> Lens:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -32,7 +33,7 @@ def convex_hull_area(region: Region, plane: Plane) -> Estimate | None:
     """Area of the hull, its corners carried to the plane."""
     if len(region.outline) < OUTLINE_LEAST:
         return None
-    hull = cv2.convexHull(_on_plane(region.hull, region, plane))
+    hull = cv2.convexHull(_hull_mm(region, plane))
     edge = EDGE_SD * cv2.arcLength(hull, closed=True) * _pixel_mm(region, plane)
     area = float(cv2.contourArea(hull))
     return _area(area, edge, region, plane) if area else None
@@ -58,7 +59,7 @@ def extent_y(region: Region, plane: Plane) -> Estimate:
 
 def _span(axis: int, region: Region, plane: Plane) -> Estimate:
     side = _pixel_mm(region, plane)
-    length = float(np.ptp(_on_plane(region.hull, region, plane)[:, 0, axis])) + side
+    length = float(np.ptp(_hull_mm(region, plane)[:, 0, axis])) + side
     ends = math.sqrt(2) * END_SD * side
     return Estimate(length, math.hypot(ends, length * _relative_sd(region, plane)))
 
@@ -66,6 +67,12 @@ def _span(axis: int, region: Region, plane: Plane) -> Estimate:
 def _area(area: float, edge_sd: float, region: Region, plane: Plane) -> Estimate:
     """A relative error of lengths is twice one of areas."""
     return Estimate(area, math.hypot(edge_sd, 2 * area * _relative_sd(region, plane)))
+
+
+@lru_cache(maxsize=1)
+def _hull_mm(region: Region, plane: Plane) -> NDArray[np.float32]:
+    """The hull in mm, which three traits of a region ask for one after the other."""
+    return _on_plane(region.hull, region, plane)
 
 
 def _on_plane(contour: Contour, region: Region, plane: Plane) -> NDArray[np.float32]:

@@ -160,3 +160,13 @@ def test_an_unknown_camera_ends_with_2_and_names_those_there_are(config):
 
     assert result.exit_code == 2
     assert "it has top" in result.output
+
+
+def test_heights_that_make_no_sense_end_with_3_and_not_with_a_traceback(config):
+    words = ("scale", "top", "-c", config, "--distance", 100, 100, 400, 500, 250, "--canopy-height-mm", 90)
+    without = calibrate(*words)
+    beyond = calibrate(*words, "--camera-height-mm", 80)
+
+    assert (without.exit_code, beyond.exit_code) == (3, 3)
+    assert "camera's height" in without.output
+    assert "reaches the camera" in beyond.output

@@ -157,7 +157,7 @@ def test_leaves_over_the_board_are_smaller_than_they_look_by_the_height_stated()
 
 
 def test_a_height_of_leaves_without_one_of_the_camera_is_refused() -> None:
-    with pytest.raises(ValueError, match="camera's height"):
+    with pytest.raises(CalibrationFailed, match="camera's height"):
         found([BenchCamera()], Heights(canopy_mm=100.0))
 
 
