@@ -14,6 +14,7 @@ from edge.accept_cli import accept
 from edge.benchmark_cli import benchmark
 from edge.buffer_cli import app as buffer_app
 from edge.bundle_cli import support_bundle
+from edge.calibrate_cli import app as calibrate_app
 from edge.doctor_cli import doctor
 from edge.enroll_cli import enroll, identity
 from edge.errors import CanopyError, CaptureError, DeliveryError
@@ -40,6 +41,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(model_app, name="model")
 app.add_typer(update_app, name="update")
 app.add_typer(service_app, name="service")
+app.add_typer(calibrate_app, name="calibrate")
 app.command()(accept)
 app.command()(enroll)
 app.command()(identity)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.calibration.plane import Plane
 from edge.contract import traits as vocabulary
 from edge.contract.manifest import Manifest, Thing
 from edge.contract.traits import VOCABULARY
@@ -30,15 +31,21 @@ def counts(segmentation: Segmentation, members: Members, manifest: Manifest) -> 
     return columns
 
 
-def leaf_sizes(segmentation: Segmentation, members: Members, manifest: Manifest, cell_px: float) -> dict[str, Column]:
-    """Mean length and width of each plot's leaves: axes of the ellipse with a leaf's second moments (skimage's)."""
+def leaf_sizes(
+    segmentation: Segmentation, members: Members, manifest: Manifest, cell_px: float, plane: Plane | None = None
+) -> dict[str, Column]:
+    """Mean length and width of each plot's leaves: axes of the ellipse with a leaf's second moments (skimage's).
+
+    In px of the picture; with a ``plane`` in mm on it, the moments carried there at the middle of each leaf.
+    """
     leaves = [thing.count_trait == vocabulary.LEAF_COUNT.name and thing.grouped for thing in manifest.things]
     chosen = np.array(leaves)[segmentation.objects.thing] & np.append(members.planted, False)[members.home]
     if not chosen.any():
         return {}
-    long, short = _axes(segmentation.instances, len(chosen))
+    long, short = _axes(segmentation.instances, len(chosen), plane)
+    unit = 1.0 if plane else cell_px
     return {
-        trait.name: _means(axis * cell_px, chosen & np.isfinite(axis), members)
+        trait.name: _means(axis * unit, chosen & np.isfinite(axis), members)
         for trait, axis in ((vocabulary.LEAF_LENGTH, long), (vocabulary.LEAF_WIDTH, short))
     }
 
@@ -73,8 +80,10 @@ def _main_class(segmentation: Segmentation, manifest: Manifest) -> NDArray[np.in
     return main
 
 
-def _axes(instances: NDArray[np.int32], objects: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Both axes of each object's ellipse in cells, NaN for one of too few; a cell adds 1/12 for its own size."""
+def _axes(
+    instances: NDArray[np.int32], objects: int, plane: Plane | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both axes of each object's ellipse in cells or mm, NaN for one of too few; a cell adds 1/12 for its own size."""
     found = np.flatnonzero(instances != NONE)
     row = instances.ravel()[found]
     cells = np.bincount(row, minlength=objects)
@@ -85,10 +94,20 @@ def _axes(instances: NDArray[np.int32], objects: int) -> tuple[NDArray[np.float6
     y, x = (place.astype(np.float64) for place in np.divmod(found, instances.shape[1]))
     mean_y, mean_x = mean(y), mean(x)
     yy, xx, xy = mean(y * y) - mean_y**2 + 1 / 12, mean(x * x) - mean_x**2 + 1 / 12, mean(x * y) - mean_y * mean_x
+    if plane:
+        xx, xy, yy = _carried(xx, xy, yy, plane.jacobian[np.rint(mean_y).astype(int), np.rint(mean_x).astype(int)])
     root = np.hypot(yy - xx, 2 * xy)
     enough = cells >= LEAST_LEAF_CELLS
     long, short = (4 * np.sqrt(np.maximum(yy + xx + sign * root, 0) / 2) for sign in (1, -1))
     return np.where(enough, long, np.nan), np.where(enough, short, np.nan)
+
+
+def _carried(
+    xx: NDArray[np.float64], xy: NDArray[np.float64], yy: NDArray[np.float64], jacobian: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Second moments after the linear map ``jacobian``, float64 [n, 2, 2]: J M J'."""
+    moments = jacobian @ np.stack([xx, xy, xy, yy], axis=-1).reshape(-1, 2, 2) @ jacobian.transpose(0, 2, 1)
+    return moments[:, 0, 0], moments[:, 0, 1], moments[:, 1, 1]
 
 
 def _means(values: NDArray[np.float64], chosen: NDArray[np.bool_], members: Members) -> Column:

@@ -12,6 +12,8 @@ import cv2
 
 from edge import __version__
 from edge.batches import MAX_TEXT_CHARS
+from edge.calibration.store import CalibrationStore
+from edge.calibration.watch import CalibrationWatch
 from edge.capture import Camera, Detail
 from edge.clock import boot_id, monotonic_s, read_clock, utc_now
 from edge.contract.control import Phase
@@ -113,7 +115,14 @@ class Device:
         live = {camera.name: camera.live for camera in self._cameras}
         witness = self._sights.witness if self._sights else None
         observers = {
-            each.name: Observer(each, self._model, live=live[each.name], witness=witness, drift=self._drift_watch(each))
+            each.name: Observer(
+                each,
+                self._model,
+                live=live[each.name],
+                witness=witness,
+                drift=self._drift_watch(each),
+                calibration=CalibrationWatch(CalibrationStore(settings.state_dir, each.name), each, self._record),
+            )
             for each in settings.cameras
         }
         self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox, alive=notifier.alive)

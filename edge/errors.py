@@ -7,7 +7,8 @@
     ├── CaptureError
     │   ├── FrameUnreadable    one picture is broken; the next may be fine
     │   ├── CameraLost         the source gives no more pictures; reopen it
-    │   └── EndOfSource        a file or folder has been read to its end
+    │   ├── EndOfSource        a file or folder has been read to its end
+    │   └── CalibrationFailed  a picture does not show what it takes to calibrate a camera
     ├── ModelError
     │   ├── PackageInvalid     the model package is incomplete, altered or not to the contract
     │   ├── BackendMissing     this machine lacks what the chosen backend needs
@@ -92,6 +93,10 @@ class CameraLost(CaptureError):
 
 class EndOfSource(CaptureError):
     """A file or folder has been read to its end."""
+
+
+class CalibrationFailed(CaptureError):
+    """A picture does not show what it takes to calibrate a camera: no board, no card, no plants in rows."""
 
 
 class ModelError(CanopyError):

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ class Loop:
                 self._commit()
             if picture is not None and self.busy_share < 1:
                 self._rest(time.monotonic() - started_s)
-        self._commit()
+        self._commit([observation for each in self._observers.values() for observation in each.rest()])
         if self._pending:
             log.error("%d pictures are lost with this stop: they could not be stored", len(self._pending))
 
@@ -153,12 +153,16 @@ class Loop:
         records = sum(len(look.observations) for look in self._pending)
         return records >= self._settings.commit_records and self._refused_since_s is None
 
-    def _commit(self) -> None:
-        """Append everything pending in one transaction, with the tallies that are true once it is committed."""
+    def _commit(self, last: Sequence[Observation] = ()) -> None:
+        """Append everything pending in one transaction, with the tallies that are true once it is committed.
+
+        ``last`` belongs to no picture: what moving cameras have in sight at the end.
+        """
         processed = self._processed + Counter(look.camera for look in self._pending if not look.failed)
         failed = self._failed + Counter(look.camera for look in self._pending if look.failed)
         tallies = {camera: self._tally(camera, processed[camera], failed[camera]) for camera in self._observers}
         observations = [observation for look in self._pending for observation in look.observations]
+        observations += last
         try:
             self._outbox.append([*self._story_of_refusal(), *observations], tallies)
         except StoreError as error:

@@ -59,7 +59,12 @@ def tally(plot: NDArray[np.int64], plots: int) -> NDArray[np.int64]:
 
 
 def regions(
-    image: NDArray[np.uint8], mask: NDArray[np.uint8], plant: NDArray[np.bool_], members: Members, placement: Placement
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    plant: NDArray[np.bool_],
+    members: Members,
+    placement: Placement,
+    colour_table: NDArray[np.uint8] | None = None,
 ) -> Iterator[tuple[int, Region]]:
     """Each plot's pixels, where it has plant cells. Of a plant that the mask lost the cells are taken.
 
@@ -69,6 +74,7 @@ def regions(
         plant: the plant cells, bool [h, w].
         members: whose they are.
         placement: where the picture lies.
+        colour_table: corrects the colours, as of ``Region``.
     """
     for plot in np.flatnonzero(tally(members.owner, len(members.planted))):
         own = (members.owner == plot).view(np.uint8)
@@ -87,5 +93,6 @@ def regions(
             top_px=(box[0].start - placement.top_px) / placement.scale,
             left_px=(box[1].start - placement.left_px) / placement.scale,
             picture_px=(placement.height_px, placement.width_px),
+            colour_table=colour_table,
         )
         yield int(plot), region

@@ -1,7 +1,14 @@
 """From one picture of one camera to the observations of its plots."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from edge.calibration.applied import UNCALIBRATED
+from edge.calibration.watch import CalibrationWatch
 from edge.clock import read_clock
 from edge.contract.message import Digest
 from edge.contract.records import Clock, Observation, Outcome, QualityFlag, TraitValue
@@ -9,14 +16,19 @@ from edge.drift.watch import DriftWatch
 from edge.frame import Frame
 from edge.mailbox import Picture
 from edge.model import Model
-from edge.plots import Plots
+from edge.plots import WHOLE_PICTURE, Plots
 from edge.preprocess import fit
 from edge.quality import QualityGate
 from edge.settings import CameraSettings
 from edge.sights import Finding, Sight
+from edge.tracking.leaves import LeafMemory
 from edge.traits import measure
 
+if TYPE_CHECKING:
+    from edge.tracking.counted import Counted
+
 MAX_ERROR_CHARS = 300
+NOTHING = np.zeros((0, 0, 3), np.uint8)
 
 Witness = Callable[[Sight], None]
 """Hears of each segmentation, in the loop's thread, so it must be quick."""
@@ -26,7 +38,8 @@ class Observer:
     """Observes the plots of one camera.
 
     Every plot gets one observation for every picture: its traits, or that it holds no plant, or why nothing could be
-    measured. So each of a grower's questions about a missing value has an answer.
+    measured. So each of a grower's questions about a missing value has an answer. Of a moving camera each object gets
+    one observation, with the picture in which it left.
 
     Args:
         camera: the camera.
@@ -34,6 +47,7 @@ class Observer:
         live: whether an exact repetition shows that the camera hangs.
         witness: told of each segmentation.
         drift: watches whether the pictures change.
+        calibration: what is known of the camera; ``None``: nothing ever.
     """
 
     def __init__(
@@ -44,6 +58,7 @@ class Observer:
         live: bool,
         witness: Witness | None = None,
         drift: DriftWatch | None = None,
+        calibration: CalibrationWatch | None = None,
     ) -> None:
         self._camera = camera
         self._model = model
@@ -51,6 +66,14 @@ class Observer:
         self._drift = drift
         self._plots = Plots(camera.plots)
         self._gate = QualityGate(camera.quality, live=live)
+        self._calibration = calibration
+        self._leaves = LeafMemory()
+        self._counter = None
+        self._last: Frame | None = None
+        if camera.identity.kind == "moving":
+            from edge.tracking.counted import Counter  # noqa: PLC0415 - SciPy is 30 MB, and only moving cameras need it
+
+            self._counter = Counter(camera.identity)
 
     def observe(self, frame: Frame) -> list[Observation]:
         """Measure every plot in ``frame``.
@@ -58,6 +81,7 @@ class Observer:
         Raises:
             ModelError: the network could not be used on it.
         """
+        self._refresh(frame.monotonic_s)
         model = self._model.use()
         manifest, digest = model.manifest, model.package.digest
         image, placement = fit(frame.pixels, manifest.input.height_px, manifest.input.width_px)
@@ -72,7 +96,17 @@ class Observer:
             finding = Finding.of(segmentation, placement, manifest)
             picture = image[0][placement.region]
             self._witness(Sight(self._camera.name, frame.monotonic_s, digest, picture, finding))
-        measured = measure(image, segmentation, self._plots.on(placement), manifest)
+        applied = UNCALIBRATED
+        if self._calibration is not None:
+            plant = segmentation.plant[placement.grid_region]
+            self._calibration.check(image[0][placement.region], plant, frame.monotonic_s)
+            applied = self._calibration.applied(placement)
+            flags = (*flags, QualityFlag.MOVED) if self._calibration.moved else flags
+        if self._counter is not None:
+            self._last = replace(frame, pixels=NOTHING)
+            return self._counted(frame, self._counter.step(image, segmentation, placement, manifest, applied), digest)
+        followed = partial(self._leaves.step, at=frame.captured_at)
+        measured = measure(image, segmentation, self._plots.on(placement), manifest, applied, followed)
         return [
             self._observation(frame, plot.plot, plot.outcome, digest, quality=flags, traits=plot.traits)
             for plot in measured
@@ -83,6 +117,27 @@ class Observer:
         loaded = self._model.loaded
         digest = loaded.package.digest if loaded else None
         return self._without_traits(picture, Outcome.FAILED, digest, error=why[:MAX_ERROR_CHARS])
+
+    def rest(self) -> list[Observation]:
+        """What a moving camera has in sight still, when no picture will come any more."""
+        loaded = self._model.loaded
+        if self._counter is None or self._last is None or loaded is None:
+            return []
+        return self._counted(self._last, self._counter.rest(), loaded.package.digest)
+
+    def _counted(self, picture: Picture, counted: "list[Counted]", digest: Digest) -> list[Observation]:
+        return [
+            self._observation(
+                picture, WHOLE_PICTURE, each.traits.outcome, digest, traits=each.traits.traits, track=each.track
+            )
+            for each in counted
+        ]
+
+    def _refresh(self, now_s: float) -> None:
+        """Take up a new calibration, with its plots; those of the configuration come first."""
+        if self._calibration is not None and self._calibration.refresh(now_s):
+            self._plots = Plots(self._camera.plots or self._calibration.calibration.plots)
+            self._leaves = LeafMemory()
 
     def _without_traits(
         self,
@@ -106,6 +161,7 @@ class Observer:
         *,
         quality: tuple[QualityFlag, ...] = (),
         traits: tuple[TraitValue, ...] = (),
+        track: int | None = None,
         error: str = "",
     ) -> Observation:
         return Observation.model_construct(
@@ -117,6 +173,8 @@ class Observer:
             quality=quality,
             traits=traits,
             model=digest,
+            calibration=self._calibration.digest if self._calibration else None,
+            track=track,
             error=error,
         )
 

@@ -41,6 +41,8 @@ class Region:
         pixel_px: side of a pixel in px of the camera's picture.
         top_px, left_px: where the top left corner lies in the camera's picture, in its px.
         picture_px: height and width of the camera's picture: no region is larger.
+        colour_table: corrected colour of each colour of 7 bits a channel, uint8 [128 * 128 * 128, 4], BGR and 255, in
+            the order of blue, green, red; ``None`` leaves them as the camera gives them.
     """
 
     mask: NDArray[np.uint8]
@@ -49,6 +51,7 @@ class Region:
     top_px: float = 0.0
     left_px: float = 0.0
     picture_px: tuple[float, float] = (np.inf, np.inf)
+    colour_table: NDArray[np.uint8] | None = None
 
     @cached_property
     def area(self) -> int:
@@ -104,7 +107,10 @@ class Region:
     def colours(self) -> NDArray[np.uint8]:
         """Colours of the pixels, uint8 [1, n, 4], BGR and 255: four bytes are one word, which is quick to pick."""
         words = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2BGRA).view(np.uint32).ravel()
-        return np.take(words, np.flatnonzero(self.mask > 0)).view(np.uint8).reshape(1, -1, 4)
+        own = np.take(words, np.flatnonzero(self.mask > 0))
+        if self.colour_table is not None:
+            own = np.take(self.colour_table.view(np.uint32).ravel(), table_rows(own))
+        return own.view(np.uint8).reshape(1, -1, 4)
 
     @cached_property
     def mean_bgr(self) -> tuple[float, float, float]:
@@ -122,3 +128,9 @@ class Region:
     def hue(self) -> NDArray[np.float64]:
         """How many pixels have each hue, float64 [180]; grey has hue 0."""
         return np.asarray(self.hues.sum(axis=1))
+
+
+def table_rows(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Row of a colour table for each colour, given as a little-endian word of blue, green, red and anything."""
+    blue, green, red = (words & np.uint32(mask) for mask in (0xFE, 0xFE00, 0xFE0000))
+    return np.asarray((blue << np.uint32(13)) | (green >> np.uint32(2)) | (red >> np.uint32(17)), np.uint32)

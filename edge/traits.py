@@ -5,12 +5,15 @@ plant mask is redrawn on the pixels of the fitted picture (``refine``), because 
 fine, half of a seedling is edge.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.calibration.applied import UNCALIBRATED, Applied
+from edge.calibration.sizes import SIZES
 from edge.colour import COLOUR
 from edge.contract import traits as vocabulary
 from edge.contract.manifest import Manifest
@@ -29,6 +32,10 @@ OF_REGIONS = SHAPE | COLOUR
 """Traits that a plot's pixels define."""
 
 
+Followed = Callable[[Segmentation, Members, Manifest], Column]
+"""What was found, and whose it is → leaves of each plot with those of the past."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlotTraits:
     """What was found in one plot."""
@@ -39,7 +46,12 @@ class PlotTraits:
 
 
 def measure(
-    image: NDArray[np.uint8], segmentation: Segmentation, plots: PlotMap, manifest: Manifest
+    image: NDArray[np.uint8],
+    segmentation: Segmentation,
+    plots: PlotMap,
+    manifest: Manifest,
+    applied: Applied = UNCALIBRATED,
+    followed: Followed | None = None,
 ) -> list[PlotTraits]:
     """Measure the manifest's traits in every plot.
 
@@ -50,6 +62,8 @@ def measure(
         segmentation: what was found in it.
         plots: the plots on the same placement.
         manifest: names the traits and what is counted.
+        applied: what is known of the camera; sizes are in px and colours as they are without.
+        followed: counts leaves with those of the past; without, only what is seen is counted.
 
     Returns:
         One entry for each plot, in order. ``NO_PLANT`` has counts and cover of 0 and no other trait; ``MEASURED`` lacks
@@ -58,31 +72,46 @@ def measure(
     members = Members.of(segmentation, plots, manifest)
     names = expanded(manifest.traits)
     columns = counts(segmentation, members, manifest)
+    if followed and vocabulary.LEAF_COUNT_FOLLOWED.name in names:
+        columns[vocabulary.LEAF_COUNT_FOLLOWED.name] = followed(segmentation, members, manifest)
     if not columns.keys() >= set(names):
-        columns |= leaf_sizes(segmentation, members, manifest, plots.placement.cell_px)
-        columns |= _of_regions(image, segmentation, plots, members, names)
+        columns |= leaf_sizes(segmentation, members, manifest, plots.placement.cell_px, applied.plane)
+        columns |= _of_regions(image, segmentation, plots, members, names, applied)
     return [
         PlotTraits(
             plot=name,
             outcome=Outcome.MEASURED if members.planted[index] else Outcome.NO_PLANT,
-            traits=tuple(_value(trait, columns[trait][index]) for trait in names if index in columns.get(trait, ())),
+            traits=tuple(
+                _value(trait, columns[trait][index], applied) for trait in names if index in columns.get(trait, ())
+            ),
         )
         for index, name in enumerate(plots.names)
     ]
 
 
 def _of_regions(
-    image: NDArray[np.uint8], segmentation: Segmentation, plots: PlotMap, members: Members, names: tuple[str, ...]
+    image: NDArray[np.uint8],
+    segmentation: Segmentation,
+    plots: PlotMap,
+    members: Members,
+    names: tuple[str, ...],
+    applied: Applied,
 ) -> dict[str, Column]:
     columns: dict[str, Column] = {name: {} for name in names if name in OF_REGIONS}
     cover = dict.fromkeys(range(len(plots.names)), Estimate(0.0))
     mask = refine(image, segmentation.plant, plots.placement)
-    for plot, region in regions(image, mask, segmentation.plant, members, plots.placement):
+    for plot, region in regions(image, mask, segmentation.plant, members, plots.placement, applied.colours):
         cover[plot] = _cover(region, plots, plot)
         for name, column in columns.items():
-            if estimate := OF_REGIONS[name](region):
+            if estimate := _measured(name, region, applied):
                 column[plot] = estimate
     return columns | {vocabulary.CANOPY_COVER.name: cover}
+
+
+def _measured(trait: str, region: Region, applied: Applied) -> Estimate | None:
+    if applied.plane and trait in SIZES:
+        return SIZES[trait](region, applied.plane)
+    return OF_REGIONS[trait](region)
 
 
 def _cover(region: Region, plots: PlotMap, plot: int) -> Estimate:
@@ -100,13 +129,13 @@ def _cover(region: Region, plots: PlotMap, plot: int) -> Estimate:
     return Estimate(pixels / whole, EDGE_SD * region.edge_pixels / whole)
 
 
-def _value(trait: str, estimate: Estimate) -> TraitValue:
+def _value(trait: str, estimate: Estimate, applied: Applied) -> TraitValue:
     entry = VOCABULARY[trait]
     return TraitValue(
         trait=trait,
         value=float(f"{estimate.value:.7g}"),
-        unit=entry.unit,
-        method=entry.method,
+        unit=applied.unit(entry),
+        method=applied.method(entry),
         uncertainty=None if estimate.sd is None else float(f"{estimate.sd:.3g}"),
         histogram=estimate.histogram,
     )

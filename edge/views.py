@@ -26,8 +26,9 @@ MAIN_TRAITS = {
     "plant_count": "plants {:.0f}",
     "leaf_count": "leaves {:.0f}",
     "fruit_count": "fruit {:.0f}",
-    "projected_leaf_area": "{:,.0f} px²",
+    "projected_leaf_area": "{:,.0f} {unit}",
 }
+AREA_UNITS = {"px2": "px²", "mm2": "mm²"}
 
 
 def status_view(status: Status, budget_bytes: int, *, running: bool) -> RenderableType:
@@ -209,8 +210,12 @@ def _story(record: StoredRecord) -> tuple[str, Text]:
 
 
 def _main_traits(traits: list[dict[str, Any]]) -> str:
-    values = {trait["trait"]: trait["value"] for trait in traits}
-    return ", ".join(form.format(values[name]) for name, form in MAIN_TRAITS.items() if name in values)
+    found = {trait["trait"]: trait for trait in traits}
+    return ", ".join(
+        form.format(found[name]["value"], unit=AREA_UNITS.get(found[name]["unit"], ""))
+        for name, form in MAIN_TRAITS.items()
+        if name in found
+    )
 
 
 def _ms(duration_ms: float | None) -> str:

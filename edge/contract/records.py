@@ -60,7 +60,10 @@ class Clock(Wire):
 
 
 class Observation(Wire):
-    """The traits of one plot at one time, or why there are none."""
+    """The traits of one plot at one time, or why there are none.
+
+    ``track`` numbers an object that a moving camera passed over, since its daemon started: one observation for each.
+    """
 
     camera: Name
     plot: Name
@@ -71,6 +74,7 @@ class Observation(Wire):
     traits: Annotated[tuple[TraitValue, ...], Field(max_length=256)] = ()
     model: Digest | None = None
     calibration: Digest | None = None
+    track: Count | None = None
     error: Text = ""
 
 

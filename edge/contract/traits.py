@@ -78,6 +78,13 @@ LEAF_COUNT = Trait(
     definition="leaf centres found by the network that belong to the plot's plants; visible leaves only",
     uncertainty=_BY_SCORES,
 )  # fmt: skip
+LEAF_COUNT_FOLLOWED = Trait(
+    name="leaf_count_followed", label="leaves, followed", unit=Unit.COUNT, entity=LEAF, term="TO:0000241",
+    method="centres found now, or in three looks within three days",
+    definition="leaf centres found now, and leaves that were found at their place around the plant in at least three "
+    "looks, three hours apart, the last of them not three days ago: covered or missed now (TO: all leaves)",
+    uncertainty="as of the visible leaves, with a variance of 0.25 for each that is not found now",
+)  # fmt: skip
 FRUIT_COUNT = Trait(
     name="fruit_count", label="fruit", unit=Unit.COUNT, entity=FRUIT, term="TO:0000894", exact=True,
     method="centres found by the network, visible fruit only",
@@ -254,7 +261,8 @@ PHYLLOCHRON = Trait(
 VOCABULARY: dict[str, Trait] = {
     trait.name: trait
     for trait in (
-        PLANT_COUNT, LEAF_COUNT, FRUIT_COUNT, FRUIT_COUNT_GREEN, FRUIT_COUNT_TURNING, FRUIT_COUNT_RIPE,
+        PLANT_COUNT, LEAF_COUNT, LEAF_COUNT_FOLLOWED,
+        FRUIT_COUNT, FRUIT_COUNT_GREEN, FRUIT_COUNT_TURNING, FRUIT_COUNT_RIPE,
         PROJECTED_LEAF_AREA, CANOPY_COVER, HEIGHT, WIDTH, EXTENT_X, EXTENT_Y, EXTENT, CONVEX_HULL_AREA, SOLIDITY,
         PERIMETER, COMPACTNESS, LEAF_LENGTH, LEAF_WIDTH, EXCESS_GREEN, GREEN_LEAF_INDEX, GREENNESS, HUE, HUE_SPREAD,
         HUE_MEDIAN, HUE_DISTRIBUTION, SYMPTOMATIC_SHARE, CENTROID_X, CENTROID_Y, RELATIVE_GROWTH_RATE, PHYLLOCHRON,
@@ -270,8 +278,8 @@ TRAIT_SETS: dict[str, tuple[str, ...]] = {
     name: tuple(trait.name for trait in traits)
     for name, traits in {
         "top_view": (
-            PLANT_COUNT, LEAF_COUNT, PROJECTED_LEAF_AREA, CANOPY_COVER, EXTENT_X, EXTENT_Y, *_SHAPE, LEAF_LENGTH,
-            LEAF_WIDTH, *_COLOUR, *_PLACE,
+            PLANT_COUNT, LEAF_COUNT, LEAF_COUNT_FOLLOWED, PROJECTED_LEAF_AREA, CANOPY_COVER, EXTENT_X, EXTENT_Y,
+            *_SHAPE, LEAF_LENGTH, LEAF_WIDTH, *_COLOUR, *_PLACE,
         ),
         "side_view": (PLANT_COUNT, PROJECTED_LEAF_AREA, CANOPY_COVER, HEIGHT, WIDTH, *_SHAPE, *_COLOUR, *_PLACE),
         "fruit": (FRUIT_COUNT, FRUIT_COUNT_GREEN, FRUIT_COUNT_TURNING, FRUIT_COUNT_RIPE, CANOPY_COVER),

@@ -5,20 +5,14 @@ Values that differ between machines may come from the environment instead: ``CAN
 """
 
 from edge.settings.base import SECRETS, Fraction, Group, Point, Settings, checked
+from edge.settings.calibration import IdentitySettings, MovementSettings
 from edge.settings.camera import CameraSettings, GridPlots, PlotSettings, PolygonPlots, QualitySettings
 from edge.settings.care import HeatSettings, MetricsSettings, StorageSettings
 from edge.settings.delivery import MqttSettings, OutboxSettings
 from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings
 from edge.settings.drift import CropStage, DriftSettings
 from edge.settings.inference import EngineSettings, InferenceSettings
-from edge.settings.recovery import (
-    CommandPower,
-    PowerSettings,
-    RebootSettings,
-    RecoverySettings,
-    UhubctlPower,
-    UsbPower,
-)
+from edge.settings.recovery import CommandPower, PowerSettings, RebootSettings, RecoverySettings, UhubctlPower, UsbPower
 from edge.settings.schedule import BurstSettings, DaylightSettings, HoursSettings, WindowSettings
 from edge.settings.source import (
     SINK_NAME,
@@ -57,8 +51,10 @@ __all__ = [
     "GstreamerSource",
     "HeatSettings",
     "HoursSettings",
+    "IdentitySettings",
     "InferenceSettings",
     "MetricsSettings",
+    "MovementSettings",
     "MqttSettings",
     "OutboxSettings",
     "PlotSettings",

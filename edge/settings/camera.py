@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from edge.contract.message import Name
 from edge.settings.base import Fraction, Point, Settings
+from edge.settings.calibration import IdentitySettings, MovementSettings
 from edge.settings.drift import DriftSettings
 from edge.settings.recovery import RecoverySettings
 from edge.settings.schedule import BurstSettings, WindowSettings
@@ -82,9 +83,17 @@ class CameraSettings(Settings):
     quality: QualitySettings = QualitySettings()
     drift: DriftSettings | None = DriftSettings()
     """Absent (``null``): nobody watches whether the camera's pictures change."""
+    identity: IdentitySettings = IdentitySettings()
+    movement: MovementSettings = MovementSettings()
     read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 15.0
     reconnect_max_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     recovery: RecoverySettings = RecoverySettings()
+
+    @model_validator(mode="after")
+    def _plots_stand_still(self) -> "CameraSettings":
+        if self.identity.kind == "moving" and self.plots is not None:
+            raise ValueError("plots are places in the picture of a camera that stands still; leave them out on a rail")
+        return self
 
     @model_validator(mode="after")
     def _one_pace(self) -> "CameraSettings":

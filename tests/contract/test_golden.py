@@ -133,7 +133,7 @@ def test_a_value_outside_of_the_contract_is_refused(name, change):
 
 
 def test_the_vocabulary_names_each_trait_once():
-    assert len(VOCABULARY) == 31
+    assert len(VOCABULARY) == 32
     assert all(trait.name == name for name, trait in VOCABULARY.items())
     assert len({trait.label for trait in VOCABULARY.values()}) == len(VOCABULARY)
 
