@@ -15,7 +15,9 @@ import typer
 
 from edge import __version__
 from edge.accept_cli import accept
+from edge.config_cli import app as config_app
 from edge.errors import CanopyError, CaptureError, DeliveryError
+from edge.look_cli import aim, logs, snapshot, watch
 from edge.model_cli import app as model_app
 from edge.terminal import DEFAULT_CONFIG, AsJson, ConfigFile, errors_told, read_settings, show
 from edge.update_cli import app as update_app
@@ -33,12 +35,13 @@ EXIT_CODES = (
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, epilog=EXIT_CODES)
 outbox_app = typer.Typer(no_args_is_help=True, help="Look into the results that are stored on this device.")
-config_app = typer.Typer(no_args_is_help=True, help="Check a configuration file.")
 app.add_typer(outbox_app, name="outbox")
 app.add_typer(config_app, name="config")
 app.add_typer(model_app, name="model")
 app.add_typer(update_app, name="update")
 app.command()(accept)
+for command in (snapshot, watch, aim, logs):
+    app.command()(command)
 
 OfCamera = Annotated[str | None, typer.Option("--camera", help="Of this camera only.")]
 OfPlot = Annotated[str | None, typer.Option("--plot", help="Of this plot only.")]
@@ -86,7 +89,7 @@ def run(
         from edge.daemon import Daemon
 
         settings = read_settings(config)
-        summary = asdict(Daemon(settings, until_end=until_end).run())
+        summary = asdict(Daemon(settings, until_end=until_end, reread=lambda: read_settings(config)).run())
         show(summary, as_json, lambda: _summary_view(summary))
         if until_end and summary["errors"]:
             raise CaptureError("\n".join(summary["errors"]))
@@ -116,20 +119,6 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
         document = {"running": running, **found.model_dump(mode="json", by_alias=True)}
         show(document, as_json, lambda: status_view(found, settings.outbox.max_bytes, running=running))
     raise typer.Exit(0 if running else 1)
-
-
-@config_app.command("check")
-def config_check(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Read the file as the daemon would, look at what it names, and say what it means or what is wrong."""
-    with errors_told():
-        from edge.check import check
-        from edge.views import settings_view
-
-        settings = read_settings(config)
-        manifest = check(settings)
-        model = f"{manifest.name} {manifest.version}"
-        document = {"model": model, "settings": settings.model_dump(mode="json")}
-        show(document, as_json, lambda: settings_view(settings, model))
 
 
 @outbox_app.command("stats")

@@ -14,10 +14,14 @@ from edge import __version__
 from edge.batches import MAX_TEXT_CHARS
 from edge.capture import Camera, Detail
 from edge.clock import boot_id, monotonic_s, read_clock, utc_now
+from edge.commands import Commands
 from edge.contract.messages import Health, Info
 from edge.contract.records import Event, EventKind
+from edge.errands import Errands
 from edge.errors import ConfigError, ModelError, StoreError
 from edge.health import disk_free_bytes, hardware, peak_rss_bytes, rss_bytes, temperatures_c
+from edge.logring import LogRing
+from edge.lookout import Lookout
 from edge.loop import Loop
 from edge.mailbox import Mailbox
 from edge.model import Model
@@ -25,15 +29,19 @@ from edge.observe import Observer
 from edge.outbox import OUTBOX_FILE, Outbox
 from edge.package import peek
 from edge.publisher import Publisher
-from edge.settings import DeviceSettings, UpdateSettings
+from edge.replay import Replay
+from edge.settings import CameraSettings, DeviceSettings, UpdateSettings
 from edge.sights import Seen, Sights
+from edge.sources import FrameSource, open_source
 from edge.status import CameraStatus, Status, write_status
+from edge.twin import Twin
 from edge.update.boot import note_start, run_active
 from edge.update.ledger import Ledger
 from edge.update.probation import Reading
 from edge.update.report import in_words
 from edge.update.request import is_held
 from edge.update.slotstore import SlotStore
+from edge.wanted import Told, WantedSettings
 
 if TYPE_CHECKING:
     from edge.update.updater import Updater
@@ -67,11 +75,17 @@ class Summary:
 
 
 class Device:
-    """Cameras, model, loop, outbox and publisher of one device."""
+    """Cameras, model, loop, outbox and publisher of one device.
 
-    def __init__(self, settings: DeviceSettings) -> None:
+    Args:
+        settings: the device; ``wanted.running``.
+        wanted: hears of settings that the fleet wants.
+        ring: the log's last lines, for whoever asks for them.
+    """
+
+    def __init__(self, settings: DeviceSettings, wanted: WantedSettings, ring: LogRing) -> None:
         cv2.setNumThreads(settings.inference.threads)
-        self._settings = settings
+        self.settings = self._settings = settings
         self._started_at = utc_now()
         self._status_is_written = True
         self._outbox = Outbox(settings.state_dir / OUTBOX_FILE, settings.outbox)
@@ -88,18 +102,30 @@ class Device:
             self._record,
         )
         self._sights = Sights(update.recent_pictures, update.recent_every_s) if update else None
-        self._cameras = [Camera(camera, self._mailbox, self._record) for camera in settings.cameras]
+        self.lookout = Lookout(camera.name for camera in settings.cameras)
+        self._cameras = [Camera(camera, self._mailbox, self._record, self._open_source) for camera in settings.cameras]
         live = {camera.name: not camera.finite for camera in self._cameras}
         witness = self._sights.witness if self._sights else None
         observers = {
-            each.name: Observer(each, self._model, live=live[each.name], witness=witness) for each in settings.cameras
+            each.name: Observer(each, self._model, live=live[each.name], witness=witness, viewer=self.lookout.viewed)
+            for each in settings.cameras
         }
-        self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox)
+        self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox, self.lookout.observed)
         self._loop_thread = threading.Thread(target=self._loop.run, name="loop", daemon=True)
         self._updater = self._make_updater(update, self._sights) if update and self._sights else None
+        replay = Replay(self._outbox)
+        self._commands = Commands(Errands(settings, self.lookout, ring, replay).carry_out)
         self._publisher = (
             Publisher(
-                self._outbox, settings.mqtt, settings.site, settings.device, self._info, self._health, self._updater
+                self._outbox,
+                settings.mqtt,
+                settings.site,
+                settings.device,
+                self._info,
+                self._health,
+                Twin(self._ledger, self._updater, wanted),
+                self._commands,
+                replay,
             )
             if settings.mqtt
             else None
@@ -109,6 +135,11 @@ class Device:
     def done(self) -> bool:
         """Nothing more will come: every file is read, or the loop has died."""
         return all(camera.done.is_set() for camera in self._cameras) or not self._loop_thread.is_alive()
+
+    @property
+    def has_measured(self) -> bool:
+        """Whether a picture has gone its whole way since the start."""
+        return any(tally.processed for tally in self._loop.tallies().values())
 
     def refuse_live_cameras(self) -> None:
         """Only files have an end."""
@@ -162,6 +193,7 @@ class Device:
 
     def close(self) -> None:
         """Let go of the slots, the model and the database."""
+        self._commands.stop()
         try:
             self._ledger.close()
         except StoreError as error:
@@ -176,10 +208,15 @@ class Device:
         except StoreError as error:
             log.error("%s", error)  # noqa: TRY400
 
+    def tell(self, events: list[Told]) -> None:
+        """Append what happened to the settings."""
+        for kind, message, detail in events:
+            self._record(kind, None, message, detail)
+
     def write_status(self) -> None:
         """Tell the technician how it goes."""
         try:
-            write_status(self._settings.state_dir, self._status())
+            write_status(self._settings.state_dir, self.status())
             self._status_is_written = True
         except (OSError, StoreError) as error:
             if self._status_is_written:
@@ -225,6 +262,11 @@ class Device:
             temperatures_c=temperatures_c(),
         )
 
+    def _open_source(self, camera: CameraSettings) -> FrameSource:
+        source = open_source(camera)
+        source.onlooker = self.lookout
+        return source
+
     def _make_updater(self, update: UpdateSettings, sights: Sights) -> "Updater":
         from edge.update.updater import Updater  # noqa: PLC0415 - a device that takes no updates starts without it
 
@@ -252,7 +294,8 @@ class Device:
             rss_bytes=rss_bytes(),
         )
 
-    def _status(self) -> Status:
+    def status(self) -> Status:
+        """How it does."""
         loaded = self._model.loaded
         return Status(
             pid=os.getpid(),

@@ -21,6 +21,8 @@
     │   ├── StoreCorrupt       the database file is damaged
     │   └── StoreFull          there is no room on the disk
     ├── DeliveryError          the broker cannot be used as configured
+    ├── ControlError           the running daemon cannot be asked, or says no
+    │   └── NoDaemon           none runs
     └── UpdateError            an update cannot be fetched or kept
         ├── UpdateRefused      what is offered is not to be trusted
         │   └── UpdateExpired  it was to be trusted, and is out of date
@@ -147,6 +149,14 @@ class DeliveryError(CanopyError):
     """The broker cannot be used as configured."""
 
     exit_code = 6
+
+
+class ControlError(CanopyError):
+    """The running daemon cannot be asked, or says no."""
+
+
+class NoDaemon(ControlError):
+    """No daemon runs, so there is nobody to ask."""
 
 
 class UpdateError(CanopyError):

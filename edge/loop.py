@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,16 +61,29 @@ class Loop:
     pictures. A picture counts as processed or failed in the transaction that commits its observations. While the disk
     takes nothing the newest ``MAX_PENDING_PICTURES`` wait; older ones are given up, counted as failed, and told of in
     an event once the disk takes something again.
+
+    Args:
+        mailbox: where pictures come from.
+        observers: what observes each camera's.
+        outbox: where observations go.
+        settings: when they are committed.
+        tell: told of each picture's observations, before they are committed; must be quick.
     """
 
     def __init__(
-        self, mailbox: Mailbox, observers: Mapping[str, Observer], outbox: Outbox, settings: OutboxSettings
+        self,
+        mailbox: Mailbox,
+        observers: Mapping[str, Observer],
+        outbox: Outbox,
+        settings: OutboxSettings,
+        tell: Callable[[list[Observation]], None] = lambda _: None,
     ) -> None:
         self.step_times = StepTimes()
         self._mailbox = mailbox
         self._observers = observers
         self._outbox = outbox
         self._settings = settings
+        self._tell = tell
         self._pending: deque[Look] = deque()
         self._commit_at_s = float("inf")
         self._refused_since_s: float | None = None
@@ -119,6 +132,7 @@ class Loop:
         if not self._pending:
             self._commit_at_s = time.monotonic() + self._settings.commit_after_s
         self._pending.append(look)
+        self._tell(look.observations)
 
     def _commit_is_due(self) -> bool:
         if time.monotonic() >= self._commit_at_s:

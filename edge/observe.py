@@ -6,6 +6,7 @@ from edge.clock import read_clock
 from edge.contract.message import Digest
 from edge.contract.records import Clock, Observation, Outcome, QualityFlag, TraitValue
 from edge.frame import Frame
+from edge.lookout import View
 from edge.mailbox import Picture
 from edge.model import Model
 from edge.plots import Plots
@@ -20,6 +21,9 @@ MAX_ERROR_CHARS = 300
 Witness = Callable[[Sight], None]
 """Hears of each segmentation, in the loop's thread, so it must be quick."""
 
+Viewer = Callable[[View], None]
+"""Sees each picture and what came of it, in the loop's thread, so it must be quick."""
+
 
 class Observer:
     """Observes the plots of one camera.
@@ -32,12 +36,21 @@ class Observer:
         model: what finds the plants.
         live: whether an exact repetition shows that the camera hangs.
         witness: told of each segmentation.
+        viewer: shown each picture with what was found.
     """
 
-    def __init__(self, camera: CameraSettings, model: Model, *, live: bool, witness: Witness | None = None) -> None:
+    def __init__(
+        self,
+        camera: CameraSettings,
+        model: Model,
+        *,
+        live: bool,
+        witness: Witness | None = None,
+        viewer: Viewer = lambda _: None,
+    ) -> None:
         self._camera = camera
         self._model = model
-        self._witness = witness
+        self._witness, self._viewer = witness, viewer
         self._plots = Plots(camera.plots)
         self._gate = QualityGate(camera.quality, live=live)
 
@@ -52,13 +65,16 @@ class Observer:
         image, placement = fit(frame.pixels, manifest.input.height_px, manifest.input.width_px)
         flags = self._gate.judge(image, placement)
         if flags:
+            self._viewer(View(frame, image, placement, manifest, flags))
             return self._without_traits(frame, Outcome.NOT_TAKEN, digest, quality=flags)
         segmentation = model.segment(image, placement)
         if self._witness is not None:
             finding = Finding.of(segmentation, placement, manifest)
             picture = image[0][placement.region]
             self._witness(Sight(self._camera.name, frame.monotonic_s, digest, picture, finding))
-        measured = measure(image, segmentation, self._plots.on(placement), manifest)
+        plots = self._plots.on(placement)
+        measured = measure(image, segmentation, plots, manifest)
+        self._viewer(View(frame, image, placement, manifest, (), segmentation, plots, tuple(measured)))
         return [self._observation(frame, plot.plot, plot.outcome, digest, traits=plot.traits) for plot in measured]
 
     def failed(self, picture: Picture, why: str) -> list[Observation]:

@@ -18,7 +18,7 @@ from edge.settings.camera import (
     VideoSource,
 )
 from edge.settings.delivery import MqttSettings, OutboxSettings
-from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings
+from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings, settings_of
 from edge.settings.inference import EngineSettings, InferenceSettings
 from edge.settings.update import AgreementSettings, UpdateSettings
 
@@ -48,4 +48,5 @@ __all__ = [
     "VideoSource",
     "checked",
     "load_settings",
+    "settings_of",
 ]

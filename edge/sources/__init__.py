@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from datetime import datetime
 from types import TracebackType
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,16 @@ from edge.frame import Frame
 from edge.settings import CameraSettings, FolderSource, V4l2Source, VideoSource
 
 MAX_SIDE_PX = 8192
+
+
+class Onlooker(Protocol):
+    """Sees a camera's pictures beside the loop, those too that are not due; called in the reader's thread."""
+
+    def wants(self, camera: str) -> bool:
+        """Whether the next picture is wanted."""
+
+    def glimpsed(self, frame: Frame) -> None:
+        """Take it, and return at once."""
 
 
 class FrameSource(ABC):
@@ -28,6 +38,7 @@ class FrameSource(ABC):
         next_frame_id: the number that the next picture read will have. Setting it lets a camera that was opened again
             go on counting.
         total: how many pictures an open source holds, as far as it knows before reading them; None if it has no end.
+        onlooker: sees the pictures that it wants.
     """
 
     finite: ClassVar[bool]
@@ -36,6 +47,7 @@ class FrameSource(ABC):
         self.camera_id = camera_id
         self.next_frame_id = 0
         self.total: int | None = None
+        self.onlooker: Onlooker | None = None
 
     @abstractmethod
     def open(self) -> None:
@@ -71,11 +83,28 @@ class FrameSource(ABC):
                 captured_at=captured_at,
                 monotonic_s=arrived_s,
             ) from error
-        return Frame(pixels, frame_id, self.camera_id, captured_at, arrived_s)
+        frame = Frame(pixels, frame_id, self.camera_id, captured_at, arrived_s)
+        if self.onlooker and self.onlooker.wants(self.camera_id):
+            self.onlooker.glimpsed(frame)
+        return frame
 
     def skip(self) -> None:
-        """Pass over one picture without decoding or counting it. Raises as ``read`` does."""
-        self._step()
+        """Pass over one picture without counting it, and without decoding it unless an onlooker wants it.
+
+        Raises as ``read`` does, except that a broken picture is passed over like any other.
+        """
+        captured_at = self._step()
+        if self.onlooker and self.onlooker.wants(self.camera_id):
+            self._show(self.onlooker, captured_at)
+
+    def _show(self, onlooker: Onlooker, captured_at: datetime) -> None:
+        arrived_s = monotonic_s()
+        try:
+            pixels = self._decode()
+            _check(pixels)
+        except ValueError:
+            return
+        onlooker.glimpsed(Frame(pixels, self.next_frame_id, self.camera_id, captured_at, arrived_s))
 
     @abstractmethod
     def _step(self) -> datetime:
