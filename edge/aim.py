@@ -77,7 +77,7 @@ def lean_deg(pixels: NDArray[np.uint8]) -> float | None:
     """
     height = max(1, round(pixels.shape[0] * LEAN_WIDTH_PX / pixels.shape[1]))
     small = cv2.resize(pixels, (LEAN_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32), (0, 0), 1.5)
     dx, dy = cv2.Scharr(grey, cv2.CV_32F, 1, 0), cv2.Scharr(grey, cv2.CV_32F, 0, 1)
     degrees = (np.degrees(np.arctan2(dy, dx)) + 45) % 90 - 45
     votes, edges = np.histogram(degrees, 180, (-45, 45), weights=dx * dx + dy * dy)
