@@ -20,7 +20,7 @@ from edge.errors import ConfigError
 
 MAX_VIEWERS = 4
 WRITE_WITHIN_S = 5.0
-NEXT_WITHIN_S = 10.0
+NEXT_WITHIN_S = 1.0
 BOUNDARY = b"picture"
 
 HTML = """<!doctype html><meta charset=utf-8><meta name=viewport content="width=device-width">

@@ -101,7 +101,7 @@ class Lookout:
         camera = view.frame.camera_id
         with self._changed:
             if not self._asking_whole.get(camera):
-                view = replace(view, frame=replace(view.frame, pixels=view.frame.pixels[:0]))
+                view = _without_pixels(view)
             self._views[camera] = view
             self._changed.notify_all()
 
@@ -136,7 +136,7 @@ class Lookout:
             found = self._wait(lambda: self._newer(self._views.get(camera), before), timeout_s, over)
         with self._changed:
             if found is not None and self._views.get(camera) is found and not self._asking_whole.get(camera):
-                self._views[camera] = replace(found, frame=replace(found.frame, pixels=found.frame.pixels[:0]))
+                self._views[camera] = _without_pixels(found)
         return found
 
     def next_frame(self, camera: str, timeout_s: float, over: Callable[[], bool]) -> Frame | None:
@@ -183,3 +183,8 @@ class Lookout:
         finally:
             with self._changed:
                 counts[camera] -= 1
+
+
+def _without_pixels(view: View) -> View:
+    """A slice of the pixels would keep them all."""
+    return replace(view, frame=replace(view.frame, pixels=np.empty((0, 0, 3), np.uint8)))

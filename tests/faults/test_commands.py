@@ -1,4 +1,4 @@
-"""The fleet's commands and wishes through a real Mosquitto to a real daemon: once, bounded, and nothing is lost by them."""
+"""The fleet's commands and wishes through a real Mosquitto to a real daemon: once, bounded, and nothing is lost."""
 
 import base64
 import json

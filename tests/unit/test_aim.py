@@ -90,6 +90,7 @@ def test_the_page_shows_the_picture_and_the_reading_to_those_who_have_its_addres
             with pytest.raises(urllib.error.HTTPError) as refused:
                 get(foreign)
             assert refused.value.code == 404
+            refused.value.close()
     with pytest.raises(urllib.error.URLError):
         get(url)
 

@@ -1,7 +1,6 @@
 """A setting is changed in the file, and nothing else of the file is."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -125,7 +124,8 @@ def test_a_change_is_checked_kept_with_the_files_rights_and_taken_back(config):
     assert config.read_text() == before
     canopy("config", "undo", "-c", config)
     assert "max_fps: 5" in config.read_text()
-    assert sorted(os.listdir(config.parent)) == [".device.yaml.before", "device.yaml", "package", "pictures"]
+    left = {path.name for path in config.parent.iterdir()}
+    assert left == {".device.yaml.before", "device.yaml", "package", "pictures"}
 
 
 def test_what_takes_a_restart_is_told_and_a_password_belongs_elsewhere(config):

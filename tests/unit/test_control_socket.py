@@ -1,7 +1,6 @@
 """The control socket: many clients, rude ones, and files that a killed daemon left."""
 
 import json
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -94,8 +93,8 @@ def test_a_state_directory_longer_than_a_sockets_address_will_do(tmp_path):
 
 def test_a_socket_that_a_killed_daemon_left_is_replaced(tmp_path):
     with running(tmp_path):
-        os.link(tmp_path / SOCKET, tmp_path / "kept")
-    os.rename(tmp_path / "kept", tmp_path / SOCKET)
+        (tmp_path / "kept").hardlink_to(tmp_path / SOCKET)
+    (tmp_path / "kept").rename(tmp_path / SOCKET)
     with pytest.raises(NoDaemon, match="no daemon runs"):
         ask_once(tmp_path, AskStatus())
     with running(tmp_path):
