@@ -19,6 +19,7 @@ from edge.config_cli import app as config_app
 from edge.errors import CanopyError, CaptureError, DeliveryError
 from edge.look_cli import aim, logs, snapshot, watch
 from edge.model_cli import app as model_app
+from edge.setup_cli import setup
 from edge.terminal import DEFAULT_CONFIG, AsJson, ConfigFile, errors_told, read_settings, show
 from edge.update_cli import app as update_app
 
@@ -40,7 +41,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(model_app, name="model")
 app.add_typer(update_app, name="update")
 app.command()(accept)
-for command in (snapshot, watch, aim, logs):
+for command in (setup, snapshot, watch, aim, logs):
     app.command()(command)
 
 OfCamera = Annotated[str | None, typer.Option("--camera", help="Of this camera only.")]

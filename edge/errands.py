@@ -3,7 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict
 
 from edge.commands import Done
 from edge.contract.commands import MAX_BODY_CHARS, Command, CommandKind
@@ -80,12 +80,8 @@ class Errands:
             doctor = importlib.import_module("edge.doctor")
         except ModuleNotFoundError as error:
             raise ControlError("this release has no canopy doctor; upgrade the device's software") from error
-        findings = [_plain(finding) for finding in doctor.run_checks(self._settings)]
+        findings = [asdict(finding) for finding in doctor.run_checks(self._settings)]
         return Done("application/json", json.dumps(findings, default=str).encode())
-
-
-def _plain(finding: Any) -> Any:
-    return finding.model_dump(mode="json") if hasattr(finding, "model_dump") else vars(finding)
 
 
 def _never() -> bool:

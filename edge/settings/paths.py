@@ -16,7 +16,7 @@ FLEET_MAY_SET = (
     "cameras.*.interval_s",
     "cameras.*.max_fps",
     "cameras.*.quality.*",
-    "cameras.*.schedule.*",
+    "cameras.*.window.*",
     "inference.threads",
     "mqtt.health_every_s",
     "update.bytes_per_s",

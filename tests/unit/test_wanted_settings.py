@@ -59,7 +59,7 @@ def test_what_excludes_each_other_is_refused_and_the_rest_is_taken():
         ("cameras.top.interval_s", "often"),
         ("cameras.top.interval_s", -1),
         ("cameras.top.quality.nothing", 1),
-        ("cameras.top.schedule.start", "06:00"),
+        ("cameras.top.window.opens", "06:00"),
         ("update.bytes_per_s", 1000.0),
         ("cameras.top.source.url", "rtsp://evil/"),
         ("state_dir", "/etc"),
