@@ -110,8 +110,9 @@ def _hand_over(config: Path, questions: "Questions", service: bool | None) -> No
         typer.echo(why_not or "the service was not installed: sudo canopy service install")
     elif service or questions.confirm("Install the service, so that it measures from now on and after every start?"):
         install(config)
-    named = "" if config == DEFAULT_CONFIG else f" --config {config}"
-    typer.echo(f"next: canopy watch{named}, canopy status{named}, canopy doctor{named}")
+    typer.echo("next: canopy watch, canopy status, canopy doctor")
+    if config != DEFAULT_CONFIG:
+        typer.echo(f"each with: --config {config}")
 
 
 def _usual_state_dir(config: Path) -> Path:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from edge.wanted import WantedSettings
 
 FRAME_WITHIN_S = 5.0
+STARTS_WITHIN_S = 20.0
 TICK_S = 1.0
 JPEG_QUALITY = 80
 
@@ -75,14 +76,21 @@ class Answers:
             return iter([self._wanted.document()])
         if isinstance(ask, AskReload):
             return iter([{"done": self._reload()}])
-        device = self.device
-        if device is None:
-            raise ControlError("the daemon is starting; ask again in a moment")
+        device = self._device_soon(over)
         if isinstance(ask, AskStatus):
             return iter([device.status().model_dump(mode="json", by_alias=True)])
         if isinstance(ask, AskSnapshot):
             return _snapshot(device.lookout, ask, over)
         return _watch(device.lookout, ask, over) if isinstance(ask, AskWatch) else _aim(device.lookout, ask, over)
+
+    def _device_soon(self, over: Over) -> Answering:
+        """The device that runs, or that is about to."""
+        until_s = time.monotonic() + STARTS_WITHIN_S
+        while (device := self.device) is None:
+            if over() or time.monotonic() > until_s:
+                raise ControlError("the daemon is still starting; ask again in a moment, or see canopy logs")
+            time.sleep(0.05)
+        return device
 
     def _logs(self, ask: AskLogs, over: Over) -> Iterator[Body | None]:
         seen, lines = self._ring.last(ask.lines, ask.level)

@@ -129,6 +129,11 @@ class Bench:
         self._running.clear()
 
 
+@pytest.fixture(autouse=True)
+def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.daemon.STATUS_EVERY_S", 0.2)
+
+
 @pytest.fixture
 def bench(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Bench]:
     made = Bench(tmp_path, mosquitto.port)
