@@ -22,11 +22,12 @@ from edge.control.answers import aim_body
 from edge.control.client import ask
 from edge.control.protocol import AskAim
 from edge.errors import EndOfSource, FrameUnreadable, NoDaemon
+from edge.overlay import jpeg, with_plot_frames
 from edge.settings import CameraSettings, DeviceSettings
 from edge.sources import open_source
 
 TERMINAL_WIDTH_PX = 160
-PAGE_WIDTH_PX = 960
+PAGE_WIDTH_PX, PAGE_QUALITY = 960, 75
 ANSWER_S = 30.0
 
 
@@ -122,7 +123,8 @@ def aim_over_http(session: Session, where: str) -> None:
             console.print(f"  {url}", soft_wrap=True)
         try:
             for reading in session.readings(PAGE_WIDTH_PX):
-                page.show(reading.jpeg, reading.aim, reading.best_focus)
+                framed = with_plot_frames(reading.picture, session.camera.plots)
+                page.show(jpeg(framed, PAGE_QUALITY), reading.aim, reading.best_focus)
         except KeyboardInterrupt:
             return
 
@@ -145,5 +147,6 @@ def _keep_screen(session: Session) -> None:
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         live.update(Text("waiting for the first picture; Ctrl-C ends", "dim"), refresh=True)
         for reading in session.readings(TERMINAL_WIDTH_PX):
-            view = aim_view(session.camera.name, reading.aim, reading.best_focus, reading.picture, console.size)
+            framed = with_plot_frames(reading.picture, session.camera.plots)
+            view = aim_view(session.camera.name, reading.aim, reading.best_focus, framed, console.size)
             live.update(view, refresh=True)

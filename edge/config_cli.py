@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.errors import NoDaemon
+from edge.errors import ControlError, NoDaemon
 from edge.terminal import DEFAULT_CONFIG, AsJson, ConfigFile, errors_told, read_settings, show
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ def show_settings(
         found = origins(settings, yaml.safe_load(read(config)), os.environ, kept.wishes)
         chosen = [each for each in found if effective or each.origin != "default"]
         document = {each.path: {"value": each.value, "from": each.origin} for each in chosen}
-        about = {"wishes on trial": {} if kept.wishes == kept.proven else kept.wishes, "dropped wishes": kept.dropped}
+        about = {
+            "wishes on trial": {} if kept.wishes == kept.proven else kept.wishes,
+            "dropped wishes": kept.dropped,
+            "refused wishes": _refused(settings),
+        }
         show(document, as_json, lambda: origins_view(chosen, {name: each for name, each in about.items() if each}))
 
 
@@ -113,6 +117,18 @@ def diff(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
         }
         show(document, as_json, lambda: differences_view(document, what))
     raise typer.Exit(1 if document else 0)
+
+
+def _refused(settings: "DeviceSettings") -> dict[str, Any]:
+    """What the fleet wants and does not get, and why; only a running daemon knows."""
+    from edge.control.client import ask_once
+    from edge.control.protocol import AskSettings
+
+    try:
+        refused: dict[str, Any] = ask_once(settings.state_dir, AskSettings())["refused"]
+    except ControlError:
+        return {}
+    return refused
 
 
 def _running(settings: "DeviceSettings") -> tuple[dict[str, Any], dict[str, Any], str]:

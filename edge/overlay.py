@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.lookout import View
 from edge.segmentation import NONE
+from edge.settings import PlotSettings, Point, PolygonPlots
 from edge.traits import PlotTraits
 
 Picture = NDArray[np.uint8]
@@ -38,6 +39,29 @@ def overlay(view: View) -> Picture:
         _draw_plots(drawn, view)
     _write_line(drawn, _summary(view))
     return drawn
+
+
+def with_plot_frames(picture: Picture, plots: PlotSettings | None) -> Picture:
+    """A copy of a raw picture with the frames of the configured plots: what the camera is to be aimed at."""
+    drawn = np.ascontiguousarray(picture.copy())
+    size = np.array([drawn.shape[1], drawn.shape[0]])
+    for outline in _outlines(plots):
+        cv2.polylines(drawn, [np.round(np.array(outline) * size).astype(np.int32)], True, SKY, 1, cv2.LINE_AA)
+    return drawn
+
+
+def _outlines(plots: PlotSettings | None) -> list[list[Point]]:
+    """Corners of each plot as shares of the picture."""
+    if plots is None:
+        return []
+    if isinstance(plots, PolygonPlots):
+        return list(plots.outlines.values())
+    (left, top), (right, bottom) = plots.top_left, plots.bottom_right
+    width, height = (right - left) / plots.columns, (bottom - top) / plots.rows
+    corners = [
+        (left + column * width, top + row * height) for row in range(plots.rows) for column in range(plots.columns)
+    ]
+    return [[(x, y), (x + width, y), (x + width, y + height), (x, y + height)] for x, y in corners]
 
 
 def jpeg(picture: Picture, quality: int = 90) -> bytes:

@@ -114,7 +114,7 @@ def _cell(observation: Observation, name: str) -> str:
         return f"{value:.0f}"
     if unit in {"px2", "mm2"}:
         return f"{value:,.0f} {UNITS[unit]}"
-    return f"{value:.0%}" if name == "canopy_cover" else f"{value:.3g}"
+    return f"{value:.1%}" if name == "canopy_cover" else f"{value:.3g}"
 
 
 def _outcome(observation: Observation) -> Text:

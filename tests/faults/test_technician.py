@@ -204,7 +204,7 @@ def test_after_a_kill_the_socket_is_stale_and_the_commands_say_so_until_a_daemon
     command = [sys.executable, "-c", "from edge.cli import app; app(prog_name='canopy')"]
     process = subprocess.Popen([*command, "run", "--config", str(bench.config)], stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: (bench.state / SOCKET).exists(), WITHIN_S)
+        wait_for((bench.state / SOCKET).exists, WITHIN_S)
     finally:
         process.kill()
         process.wait()
