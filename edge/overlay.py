@@ -21,7 +21,10 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 YELLOW, SKY, VERMILION = (66, 228, 240), (233, 180, 86), (0, 94, 213)
 """BGR."""
 
-LEAST_SIDE_PX, LARGEST_SIDE_PX = 960, 1920
+LEAST_SIDE_PX, LARGEST_SIDE_PX = 960, 1280
+"""Enough to read by; drawing beside a daemon takes memory by the pixel."""
+
+HALF = 127
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 COUNTS = {"plant_count": ("plant", "plants"), "leaf_count": ("leaf", "leaves"), "fruit_count": ("fruit", "fruit")}
 
@@ -32,7 +35,7 @@ def picture_of(view: View) -> Picture:
 
 
 def overlay(view: View) -> Picture:
-    """The picture with everything that was found, its longer side between 960 and 1920 px, uint8 [h, w, 3]."""
+    """The picture with everything that was found, its longer side between 960 and 1280 px, uint8 [h, w, 3]."""
     drawn = _sized(picture_of(view))
     if view.segmentation is not None and view.plots is not None:
         _draw_plants(drawn, view)
@@ -76,7 +79,7 @@ def jpeg_within(picture: Picture, max_bytes: int) -> bytes:
         ValueError: not even a thumbnail fits.
     """
     while True:
-        for quality in (90, 75, 60):
+        for quality in (95, 85, 70, 55):
             if len(encoded := jpeg(picture, quality)) <= max_bytes:
                 return encoded
         if min(picture.shape[:2]) < 32:
@@ -88,10 +91,8 @@ def _sized(picture: Picture) -> Picture:
     """A copy that is large enough to write on, and small enough to look at."""
     longer_px = max(picture.shape[:2])
     factor = min(max(1.0, LEAST_SIDE_PX / longer_px), LARGEST_SIDE_PX / longer_px)
-    if factor == 1:
-        return np.ascontiguousarray(picture.copy())
     how = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA
-    return np.asarray(cv2.resize(picture, None, fx=factor, fy=factor, interpolation=how), np.uint8)
+    return np.array(picture if factor == 1 else cv2.resize(picture, None, fx=factor, fy=factor, interpolation=how))
 
 
 def _draw_plants(drawn: Picture, view: View) -> None:
@@ -99,11 +100,10 @@ def _draw_plants(drawn: Picture, view: View) -> None:
     assert view.segmentation is not None  # noqa: S101 - the caller's condition, for the type checker
     found, region = view.segmentation, view.placement.grid_region
     size = drawn.shape[1::-1]
-    plant = cv2.resize(found.plant[region].astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
+    plant = cv2.resize(found.plant[region].view(np.uint8) * 255, size, interpolation=cv2.INTER_LINEAR) > HALF
     leaves = cv2.resize(found.instances[region].astype(np.int16), size, interpolation=cv2.INTER_NEAREST)
-    between = (_edges(leaves) & plant).astype(np.uint8)
-    drawn[between.astype(bool)] = WHITE
-    contours, _ = cv2.findContours(plant.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    drawn[_edges(leaves) & plant] = WHITE
+    contours, _ = cv2.findContours(plant.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for colour, width_px in ((BLACK, 4), (YELLOW, 2)):
         cv2.drawContours(drawn, contours, -1, colour, width_px, cv2.LINE_AA)
     for y, x, parent, thing in zip(
@@ -123,8 +123,7 @@ def _draw_plots(drawn: Picture, view: View) -> None:
     labels = view.plots.labels[view.placement.grid_region]
     large = cv2.resize(labels.astype(np.int16), drawn.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     if len(view.plots.names) > 1:
-        frame = cv2.dilate(_edges(large).astype(np.uint8), np.ones((2, 2), np.uint8))
-        drawn[frame.astype(bool)] = SKY
+        drawn[cv2.dilate(_edges(large).view(np.uint8), np.ones((2, 2), np.uint8)).view(np.bool_)] = SKY
     height, width = labels.shape
     for index, plot in enumerate(view.measured):
         rows, columns = np.nonzero(labels == index)
@@ -200,7 +199,7 @@ def _place(view: View, drawn: Picture, y: float, x: float) -> tuple[int, int]:
 
 def _edges(labels: NDArray[np.int16]) -> NDArray[np.bool_]:
     """Where a label differs from that of its right or lower neighbour."""
-    edges = np.zeros(labels.shape, np.bool_)
-    edges[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    edges: NDArray[np.bool_] = np.zeros(labels.shape, np.bool_)
+    edges[:, :-1] = labels[:, :-1] != labels[:, 1:]
     edges[:-1] |= labels[:-1] != labels[1:]
     return edges

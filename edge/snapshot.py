@@ -24,6 +24,7 @@ TRIES = 30
 """Broken pictures that may come before the first whole one: a stream is joined in its middle."""
 
 ANSWER_S = 30.0
+OWN_QUALITY = 95
 
 
 def take(settings: DeviceSettings, camera: CameraSettings, target: Path, *, overlay: bool, wait_s: float) -> str:
@@ -34,20 +35,17 @@ def take(settings: DeviceSettings, camera: CameraSettings, target: Path, *, over
         CaptureError: the camera gives none.
         ControlError: the daemon has none.
     """
-    png = target.suffix.lower() == ".png"
-    ask = AskSnapshot(camera=camera.name, overlay=overlay, wait_s=wait_s, png=png)
+    ask = AskSnapshot(camera=camera.name, overlay=overlay, wait_s=wait_s)
     try:
         body = ask_once(settings.state_dir, ask, within_s=wait_s + ANSWER_S)
     except NoDaemon:
         picture, told = _own(settings, camera, drawn=overlay)
-        content = cv2.imencode(".png", picture)[1].tobytes() if png else jpeg(picture)
+        content = jpeg(picture, OWN_QUALITY)
     else:
-        content, told = (
-            base64.b64decode(body["data"]),
-            f"from the daemon, taken at {body['at'][:19].replace('T', ' ')} UTC",
-        )
-        if png and body["media_type"] != "image/png":
-            raise ConfigError("the picture is too large for PNG over the control socket; name a .jpg")
+        content = base64.b64decode(body["jpeg"])
+        told = f"from the daemon, taken at {body['at'][:19].replace('T', ' ')} UTC"
+    if target.suffix.lower() == ".png":
+        content = cv2.imencode(".png", cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR))[1].tobytes()
     try:
         write_whole(target, content)
     except OSError as error:

@@ -119,15 +119,15 @@ def snapshot(lookout: Lookout, camera: str, wait_s: float, over: Over) -> View:
 def _snapshot(lookout: Lookout, ask: AskSnapshot, over: Over) -> Iterator[Body]:
     if ask.overlay:
         view = snapshot(lookout, ask.camera, ask.wait_s, over)
-        yield _picture_body(overlay(view), view.frame.captured_at.isoformat(), ask)
+        yield _picture_body(overlay(view), view.frame.captured_at.isoformat())
         return
     _known(lookout, ask.camera)
     frame = lookout.next_frame(ask.camera, max(ask.wait_s, FRAME_WITHIN_S), over)
     if frame is not None:
-        yield _picture_body(frame.pixels, frame.captured_at.isoformat(), ask)
+        yield _picture_body(frame.pixels, frame.captured_at.isoformat())
         return
     view = snapshot(lookout, ask.camera, 0, over)
-    yield _picture_body(picture_of(view), view.frame.captured_at.isoformat(), ask)
+    yield _picture_body(picture_of(view), view.frame.captured_at.isoformat())
 
 
 def _watch(lookout: Lookout, ask: AskWatch, over: Over) -> Iterator[Body | None]:
@@ -171,11 +171,8 @@ def aim_body(pixels: NDArray[np.uint8], at: str, width_px: int) -> Body:
     return {"at": at, "aim": asdict(aim(pixels)), "jpeg": base64.b64encode(jpeg(small, JPEG_QUALITY)).decode()}
 
 
-def _picture_body(picture: NDArray[np.uint8], at: str, ask: AskSnapshot) -> Body:
-    png = cv2.imencode(".png", picture)[1].tobytes() if ask.png else b""
-    kind = "image/png" if 0 < len(png) <= MAX_PICTURE_BYTES else "image/jpeg"
-    content = png if kind == "image/png" else jpeg_within(picture, MAX_PICTURE_BYTES)
-    return {"at": at, "media_type": kind, "data": base64.b64encode(content).decode()}
+def _picture_body(picture: NDArray[np.uint8], at: str) -> Body:
+    return {"at": at, "jpeg": base64.b64encode(jpeg_within(picture, MAX_PICTURE_BYTES)).decode()}
 
 
 def _known(lookout: Lookout, camera: str) -> None:

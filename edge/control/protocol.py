@@ -13,8 +13,8 @@ from edge.contract.message import Name
 VERSION: Final = 1
 SOCKET = "control"
 MAX_REQUEST_BYTES = 16_384
-MAX_LINE_BYTES = 12_000_000
-MAX_PICTURE_BYTES = 8_000_000
+MAX_LINE_BYTES = 6_000_000
+MAX_PICTURE_BYTES = 4_000_000
 """In base64 it fits a line."""
 
 
@@ -33,7 +33,7 @@ class AskStatus(_Ask):
 
 
 class AskSnapshot(_Ask):
-    """One picture of a camera: the raw one that it gives now, or with ``overlay`` one that was measured.
+    """One picture of a camera as JPEG: the raw one that it gives now, or with ``overlay`` one that was measured.
 
     With ``wait_s`` an overlay waits for the next measured picture, and falls back to the last one.
     """
@@ -42,7 +42,6 @@ class AskSnapshot(_Ask):
     camera: Name
     overlay: bool = False
     wait_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
-    png: bool = False
 
 
 class AskWatch(_Ask):
