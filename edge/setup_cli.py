@@ -30,6 +30,8 @@ def setup(
     site: Annotated[Given, typer.Option(help="Name of the site.")] = None,
     device: Annotated[Given, typer.Option(help="Name of this device.")] = None,
     broker: Annotated[Given, typer.Option(help="HOST[:PORT], or none.")] = None,
+    fleet: Annotated[Given, typer.Option(help="Fleet service to enrol with, https://…, or none.")] = None,
+    token: Annotated[Given, typer.Option(envvar="CANOPY_ENROLL_TOKEN", help="For enrolling; works once.")] = None,
     state_dir: Annotated[Path | None, typer.Option(help="Where readings are kept.")] = None,
     service: Annotated[bool | None, typer.Option(help="Install and start the service, or do not.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: take what is proposed.")] = False,
@@ -45,6 +47,7 @@ def setup(
         "interval": interval,
         "site": site,
         "device": device,
+        "fleet": fleet,
         "broker": broker,
     }
     with errors_told():
@@ -55,7 +58,7 @@ def setup(
         asks = not yes and sys.stdin.isatty()
         before = _stamp(config)
         try:
-            _set_up(config.absolute(), given, state_dir, service, asks=asks, wait_s=wait_s)
+            _set_up(config.absolute(), given, state_dir, service, token=token, asks=asks, wait_s=wait_s)
         except (KeyboardInterrupt, typer.Abort):
             told = "the configuration is written and whole; canopy run measures with it"
             if _stamp(config) == before:
@@ -70,7 +73,14 @@ def _stamp(config: Path) -> tuple[int, int] | None:
 
 
 def _set_up(
-    config: Path, given: dict[str, Given], state_dir: Path | None, service: bool | None, *, asks: bool, wait_s: float
+    config: Path,
+    given: dict[str, Given],
+    state_dir: Path | None,
+    service: bool | None,
+    *,
+    token: str | None,
+    asks: bool,
+    wait_s: float,
 ) -> None:
     from edge.errors import StoreError
     from edge.lock import is_held
@@ -78,7 +88,7 @@ def _set_up(
     from edge.setup.questions import Questions
     from edge.setup.steps import Places, plan, write
 
-    places = Places(config, state_dir.absolute() if state_dir else _usual_state_dir(config))
+    places = Places(config, state_dir.absolute() if state_dir else _usual_state_dir(config), token)
     if is_held(places.state_dir):
         raise StoreError(f"a daemon works in {places.state_dir}; stop it first: sudo systemctl stop canopy")
     options = {option: words for option, words in given.items() if words is not None}

@@ -26,6 +26,7 @@ class Answers(BaseModel):
     interval: str | None = None
     site: str | None = None
     device: str | None = None
+    fleet: str | None = None
     broker: str | None = None
 
 

@@ -1,5 +1,8 @@
 """Tries a broker at once: reached, and allowed in."""
 
+from pathlib import Path
+from typing import Any
+
 from edge.clock import boot_id, utc_now
 from edge.contract.messages import State
 from edge.errors import DeliveryError
@@ -9,8 +12,8 @@ from edge.settings import MqttSettings, checked
 NONE = "none"
 
 
-def broker_of(words: str) -> MqttSettings | None:
-    """The broker that ``HOST[:PORT]`` means; none for ``none``.
+def broker_of(words: str, more: dict[str, Any] | None = None) -> MqttSettings | None:
+    """The broker that ``HOST[:PORT]`` means, with ``more`` settings; none for ``none``.
 
     Raises:
         ConfigError: it is no address.
@@ -19,7 +22,13 @@ def broker_of(words: str) -> MqttSettings | None:
         return None
     host, colon, port = words.strip().rpartition(":")
     values = {"host": host, "port": port} if colon else {"host": words.strip()}
-    return checked(MqttSettings, values, f"the broker {words}")
+    return checked(MqttSettings, values | (more or {}), f"the broker {words}")
+
+
+def anchored(settings: MqttSettings, state_dir: Path) -> MqttSettings:
+    """With the files of an enrolled device's TLS where enrolment put them."""
+    tls: Any = getattr(settings, "tls", None)
+    return settings if tls is None else settings.model_copy(update={"tls": tls.anchored(state_dir, state_dir)})
 
 
 def tried(settings: MqttSettings, site: str, device: str) -> MqttSettings:

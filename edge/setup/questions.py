@@ -53,6 +53,10 @@ class Questions:
         """Yes or no; what is proposed where nobody is there."""
         return typer.confirm(question, default=proposed) if self._asks else proposed
 
+    def secret(self, question: str) -> str | None:
+        """What is typed and not shown, and kept nowhere; None where nobody is there."""
+        return str(typer.prompt(question, hide_input=True, default="", show_default=False)) if self._asks else None
+
     def forget(self, name: str) -> str | None:
         """Take an answer back, to be asked again; what it was.
 

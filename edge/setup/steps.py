@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import ValidationError
@@ -28,13 +29,15 @@ from edge.settings import (
     settings_of,
 )
 from edge.setup import find
-from edge.setup.broker import NONE, broker_of, tried
+from edge.setup.broker import NONE, anchored, broker_of, tried
+from edge.setup.identity import can_enrol, enrolled
 from edge.setup.plots import FOUND, WHOLE, counted, looked_at, plots_of, proposed
 from edge.setup.questions import Questions
 from edge.setup.screen import show_picture, step
 from edge.setup.write import Plan, written
 
 PICTURE = "setup.jpg"
+TLS_PORT = 8883
 
 
 class _Named(Settings):
@@ -43,10 +46,11 @@ class _Named(Settings):
 
 @dataclass(frozen=True)
 class Places:
-    """Where the configuration is to lie, and the device's state."""
+    """Where the configuration is to lie, and the device's state; ``token`` enrols the device, once."""
 
     config: Path
     state_dir: Path
+    token: str | None = None
 
 
 def plan(questions: Questions, places: Places) -> Plan:
@@ -68,7 +72,8 @@ def plan(questions: Questions, places: Places) -> Plan:
     step(4, "the place, and the fleet")
     site = questions.ask("site", "Name of the site (greenhouse)", None, _name)
     device = questions.ask("device", "Name of this device", find.name_of_machine(), _name)
-    mqtt = _broker(questions, site, device)
+    fleet = _fleet(questions, places, site, device)
+    mqtt = _broker(questions, places, site, device, fleet)
     return Plan(site, device, places.state_dir, package, name, source, interval_s, plots, mqtt)
 
 
@@ -173,23 +178,43 @@ def _keep_picture(places: Places, content: bytes) -> None:
     typer.echo(f"  the picture is in {places.state_dir / PICTURE}")
 
 
-def _broker(questions: Questions, site: str, device: str) -> dict[str, Any] | None:
+def _fleet(questions: Questions, places: Places, site: str, device: str) -> str | None:
+    """The fleet service that knows this device; it is enrolled there if a token is at hand."""
+    if not can_enrol():
+        return None
+
+    def use(words: str) -> str | None:
+        wanted = words.strip().lower() not in {NONE, ""}
+        token = places.token or (questions.secret("Token of canopy-fleet device enroll-token") if wanted else None)
+        return enrolled(places.state_dir, site, device, words, token)
+
+    known = questions.ask("fleet", f"Fleet service to enrol with (https://…, or {NONE})", NONE, use)
+    if known:
+        typer.secho(f"  this device has a certificate of {known}", fg="green")
+    return known
+
+
+def _broker(questions: Questions, places: Places, site: str, device: str, fleet: str | None) -> dict[str, Any] | None:
     """The broker, tried at once; kept although it does not answer if the technician says so."""
+    secured: dict[str, Any] = {"tls": {}} if fleet else {}
+    proposed_broker = f"{urlsplit(fleet).hostname}:{TLS_PORT}" if fleet else NONE
     while True:
-        wanted = questions.ask("broker", f"Broker (HOST[:PORT], or {NONE})", NONE, broker_of)
+        wanted = questions.ask(
+            "broker", f"Broker (HOST[:PORT], or {NONE})", proposed_broker, lambda words: broker_of(words, secured)
+        )
         if wanted is None:
             typer.echo("  results stay on this device; canopy outbox export writes them as CSV")
             return None
         try:
-            reached = tried(wanted, site, device)
+            reached = tried(anchored(wanted, places.state_dir), site, device)
         except DeliveryError as error:
             typer.secho(f"  {error}", fg="yellow")
             if questions.confirm("Keep it? Results wait on the disk until it answers"):
-                return _values(wanted)
+                return _values(wanted) | secured
             questions.forget("broker")
             continue
         typer.secho(f"  {reached.host}:{reached.port} answers by MQTT {reached.protocol}", fg="green")
-        return _values(reached)
+        return _values(reached) | secured
 
 
 def _values(mqtt: MqttSettings) -> dict[str, Any]:
