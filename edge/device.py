@@ -85,7 +85,7 @@ class Device:
 
     def __init__(self, settings: DeviceSettings, wanted: WantedSettings, ring: LogRing) -> None:
         cv2.setNumThreads(settings.inference.threads)
-        self.settings = self._settings = settings
+        self._settings = settings
         self._started_at = utc_now()
         self._status_is_written = True
         self._outbox = Outbox(settings.state_dir / OUTBOX_FILE, settings.outbox)
@@ -135,6 +135,11 @@ class Device:
     def done(self) -> bool:
         """Nothing more will come: every file is read, or the loop has died."""
         return all(camera.done.is_set() for camera in self._cameras) or not self._loop_thread.is_alive()
+
+    @property
+    def settings(self) -> DeviceSettings:
+        """What it was made with."""
+        return self._settings
 
     @property
     def has_measured(self) -> bool:

@@ -11,6 +11,7 @@ from edge.settings.base import Settings
 from edge.settings.device import DeviceSettings
 
 G = TypeVar("G", bound=Settings)
+MAX_REASON_CHARS = 300
 
 FLEET_MAY_SET = (
     "cameras.*.interval_s",
@@ -86,7 +87,7 @@ def with_wishes(
                 settings = changed(settings, path, value)
                 taken[path] = value
             except ConfigError as error:
-                failed[path] = str(error)
+                failed[path] = str(error)[:MAX_REASON_CHARS]
         if len(failed) == len(waiting):
             return settings, taken, refused | failed
         waiting = {path: waiting[path] for path in failed}

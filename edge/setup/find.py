@@ -41,7 +41,7 @@ def source_of(words: str) -> dict[str, Any]:
         return {"kind": "v4l2", "device": int(words)}
     if words.startswith("/dev/"):
         return {"kind": "v4l2", "device": words}
-    if path.is_dir():
+    if words and path.is_dir():
         return {"kind": "folder", "path": str(path.resolve())}
     if path.is_file() and path.suffix.lower() in VIDEO:
         return {"kind": "video", "path": str(path.resolve())}

@@ -49,12 +49,18 @@ def written(plan: Plan) -> str:
         pace = f"    interval_s: {plan.interval_s:g}                 # time-lapse, aligned to the clock"
     plots = "    # plots: the whole picture is one plot"
     if plan.plots is not None:
-        plots = f"    plots: {_line(plan.plots)}"
+        plots = _block(plan.plots) if "outlines" in plan.plots else f"    plots: {_line(plan.plots)}"
     mqtt = "mqtt: null                          # results stay on the device"
     if plan.mqtt is not None:
         mqtt = f"mqtt: {_line(plan.mqtt)}"
     texts = {name: _line(str(getattr(plan, name))) for name in ("site", "device", "state_dir", "package", "name")}
     return TEMPLATE.format(**texts, source=_line(plan.source), pace=pace, plots=plots, mqtt=mqtt)
+
+
+def _block(plots: dict[str, Any]) -> str:
+    """Outlines, each in a line of its own."""
+    outlines = "".join(f"\n        {_line(name)}: {_line(corners)}" for name, corners in plots["outlines"].items())
+    return f"    plots:\n      kind: polygons\n      outlines:{outlines}"
 
 
 def _line(value: Any) -> str:
