@@ -47,7 +47,7 @@ class Commands:
     def __init__(self, carry_out: Callable[[Command], Done]) -> None:
         self._carry_out = carry_out
         self._waiting: queue.Queue[Command | None] = queue.Queue(MAX_WAITING)
-        self._ready: deque[bytes] = deque()
+        self._ready: deque[bytes] = deque(maxlen=2 * MAX_WAITING)
         self._answers: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
         self._stopping = False

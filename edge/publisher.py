@@ -219,7 +219,7 @@ class _Conversation:
             raise LinkDown(f"the broker acknowledges nothing any more ({self._link.in_flight} messages); trying anew")
         if chunk:
             self._send(chunk, now_s)
-        busy = chunk is not None or self._send_besides()
+        busy = any((chunk is not None, self._answer_command(), chunk is None and self._send_again()))
         heard = self._link.poll(0 if busy else IDLE_S)
         self._tell_once(self._link.refusal)
         moved = [self._advance(payload) for channel, payload in heard if channel is ACK]
@@ -230,14 +230,18 @@ class _Conversation:
                 self._commands.hear(payload)
         return any(moved)
 
-    def _send_besides(self) -> bool:
-        """Where no record waits: an answer to a command, else records to send again; whether there was any."""
-        if self._link.in_flight >= MAX_IN_FLIGHT:
+    def _answer_command(self) -> bool:
+        """Send an answer, also while a backlog drains: a command would expire meanwhile. Whether there was one."""
+        if self._commands is None or self._link.in_flight >= MAX_IN_FLIGHT or (answer := self._commands.take()) is None:
             return False
-        if self._commands and (answer := self._commands.take()):
-            self._link.publish(RSP, answer)
-            return True
-        rows = self._replay.next() if self._replay else []
+        self._link.publish(RSP, answer)
+        return True
+
+    def _send_again(self) -> bool:
+        """Where nothing new waits, some of what was asked for again; whether there was any."""
+        if self._replay is None or self._link.in_flight >= MAX_IN_FLIGHT:
+            return False
+        rows = self._replay.next()
         for batch in batches(rows):
             self._link.publish(batch.channel, batch.payload, batch.camera)
         return bool(rows)

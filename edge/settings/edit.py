@@ -95,7 +95,7 @@ def _span(node: yaml.Node) -> Place:
 def _words(value: Any) -> str:
     """A value in one line of YAML."""
     written = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
-    return str(written).removesuffix("...\n").strip()
+    return str(written).removesuffix("...\n").strip("\n")
 
 
 def _nested(keys: list[str], value: Any) -> Any:

@@ -65,4 +65,4 @@ def _block(plots: dict[str, Any]) -> str:
 
 def _line(value: Any) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6, sort_keys=False, allow_unicode=True)
-    return str(text).removesuffix("...\n").strip()
+    return str(text).removesuffix("...\n").strip("\n")

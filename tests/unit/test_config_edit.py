@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -68,6 +68,7 @@ def test_a_block_is_replaced_without_the_comments_after_it():
     assert yaml.safe_load(changed)["cameras"][1]["source"] == {"kind": "video", "path": "clip.mp4"}
 
 
+@settings(deadline=None)
 @given(
     path=st.sampled_from(sorted(flattened(yaml.safe_load(SHIPPED)))),
     value=st.none() | st.booleans() | st.integers() | st.text(max_size=30) | st.lists(st.floats(0, 1), max_size=3),

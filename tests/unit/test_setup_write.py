@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError
@@ -24,6 +24,7 @@ PLOTS |= st.dictionaries(NAMES, st.just(OUTLINE), min_size=1, max_size=4).map(
 )
 
 
+@settings(deadline=None)
 @given(
     site=NAMES,
     device=NAMES,

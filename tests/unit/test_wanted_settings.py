@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.contract.records import EventKind
@@ -75,6 +75,7 @@ def test_what_is_not_there_not_allowed_or_not_valid_is_refused_with_a_reason(pat
     assert "s3cret" not in refused[path]
 
 
+@settings(deadline=None)
 @given(
     wishes=st.dictionaries(
         st.sampled_from([path for path, _ in leaves(SETTINGS)] + ["cameras.top.quality", "x.y"]),
