@@ -15,12 +15,15 @@ from edge.benchmark_cli import benchmark
 from edge.buffer_cli import app as buffer_app
 from edge.bundle_cli import support_bundle
 from edge.calibrate_cli import app as calibrate_app
+from edge.config_cli import app as config_app
 from edge.doctor_cli import doctor
 from edge.enroll_cli import enroll, identity
 from edge.errors import CanopyError, CaptureError, DeliveryError
 from edge.history_cli import history
+from edge.look_cli import aim, logs, snapshot, watch
 from edge.model_cli import app as model_app
 from edge.service_cli import app as service_app
+from edge.setup_cli import setup
 from edge.terminal import DEFAULT_CONFIG, AsJson, ConfigFile, errors_told, read_settings, show
 from edge.update_cli import app as update_app
 
@@ -35,7 +38,6 @@ EXIT_CODES = (
 )
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, epilog=EXIT_CODES)
-config_app = typer.Typer(no_args_is_help=True, help="Check a configuration file.")
 app.add_typer(buffer_app, name="buffer")
 app.add_typer(config_app, name="config")
 app.add_typer(model_app, name="model")
@@ -49,6 +51,8 @@ app.command()(doctor)
 app.command()(history)
 app.command()(benchmark)
 app.command("support-bundle")(support_bundle)
+for command in (setup, snapshot, watch, aim, logs):
+    app.command()(command)
 
 
 class LogLevel(str, Enum):
@@ -92,7 +96,7 @@ def run(
         from edge.daemon import Daemon
 
         settings = read_settings(config)
-        summary = asdict(Daemon(settings, until_end=until_end).run())
+        summary = asdict(Daemon(settings, until_end=until_end, reread=lambda: read_settings(config)).run())
         show(summary, as_json, lambda: _summary_view(summary))
         if until_end and summary["errors"]:
             raise CaptureError("\n".join(summary["errors"]))
@@ -122,20 +126,6 @@ def status(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None
         document = {"running": running, **found.model_dump(mode="json", by_alias=True)}
         show(document, as_json, lambda: status_view(found, settings.outbox.max_bytes, running=running))
     raise typer.Exit(0 if running else 1)
-
-
-@config_app.command("check")
-def config_check(config: ConfigFile = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
-    """Read the file as the daemon would, look at what it names, and say what it means or what is wrong."""
-    with errors_told():
-        from edge.check import check
-        from edge.views import settings_view
-
-        settings = read_settings(config)
-        manifest = check(settings)
-        model = f"{manifest.name} {manifest.version}"
-        document = {"model": model, "settings": settings.model_dump(mode="json")}
-        show(document, as_json, lambda: settings_view(settings, model))
 
 
 def _summary_view(summary: dict[str, Any]) -> "RenderableType":

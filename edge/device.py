@@ -16,13 +16,17 @@ from edge.calibration.store import CalibrationStore
 from edge.calibration.watch import CalibrationWatch
 from edge.capture import Camera, Detail
 from edge.clock import boot_id, monotonic_s, read_clock, utc_now
+from edge.commands import Commands
 from edge.contract.control import Phase
 from edge.contract.drift import DriftWindow
 from edge.contract.messages import Health, Info
 from edge.contract.records import Event, EventKind
 from edge.drift.watch import DriftWatch
+from edge.errands import Errands
 from edge.errors import ConfigError, ModelError, StoreError
 from edge.health import disk_free_bytes, hardware, peak_rss_bytes, rss_bytes
+from edge.logring import LogRing
+from edge.lookout import Lookout
 from edge.loop import Loop
 from edge.mailbox import Mailbox
 from edge.model import Model
@@ -36,16 +40,20 @@ from edge.recovery.commands import Ending
 from edge.recovery.ladder import Rung
 from edge.recovery.repairs import Patient, Repairs
 from edge.relief import HeatGuard
+from edge.replay import Replay
 from edge.retention import make_room
 from edge.settings import CameraSettings, DeviceSettings, UpdateSettings
 from edge.sights import Seen, Sights
+from edge.sources import FrameSource, open_source
 from edge.status import CameraStatus, Status, write_status
+from edge.twin import Twin
 from edge.update.boot import note_start, run_active
 from edge.update.ledger import Ledger
 from edge.update.probation import Reading
 from edge.update.report import in_words
 from edge.update.request import is_held
 from edge.update.slotstore import SlotStore
+from edge.wanted import Told, WantedSettings
 
 if TYPE_CHECKING:
     from edge.enroll.renewal import Renewal
@@ -85,9 +93,16 @@ class Summary:
 
 
 class Device:
-    """Cameras, model, loop, outbox and publisher of one device."""
+    """Cameras, model, loop, outbox and publisher of one device.
 
-    def __init__(self, settings: DeviceSettings, notifier: Notifier) -> None:
+    Args:
+        settings: the device; ``wanted.running``.
+        wanted: hears of settings that the fleet wants.
+        ring: the log's last lines, for whoever asks for them.
+        notifier: told that the loop turns.
+    """
+
+    def __init__(self, settings: DeviceSettings, wanted: WantedSettings, ring: LogRing, notifier: Notifier) -> None:
         cv2.setNumThreads(settings.inference.threads)
         self._settings = settings
         self._started_at = utc_now()
@@ -110,8 +125,12 @@ class Device:
             self._record,
         )
         self._sights = Sights(update.recent_pictures, update.recent_every_s) if update else None
+        self.lookout = Lookout(camera.name for camera in settings.cameras)
         self._repairs = Repairs(settings.state_dir)
-        self._cameras = [Camera(camera, self._mailbox, self._record, repair=self._mend) for camera in settings.cameras]
+        self._cameras = [
+            Camera(camera, self._mailbox, self._record, self._open_source, repair=self._mend)
+            for camera in settings.cameras
+        ]
         live = {camera.name: camera.live for camera in self._cameras}
         witness = self._sights.witness if self._sights else None
         observers = {
@@ -122,19 +141,37 @@ class Device:
                 witness=witness,
                 drift=self._drift_watch(each),
                 calibration=CalibrationWatch(CalibrationStore(settings.state_dir, each.name), each, self._record),
+                viewer=self.lookout.viewed,
             )
             for each in settings.cameras
         }
-        self._loop = Loop(self._mailbox, observers, self._outbox, settings.outbox, alive=notifier.alive)
+        self._loop = Loop(
+            self._mailbox,
+            observers,
+            self._outbox,
+            settings.outbox,
+            alive=notifier.alive,
+            tell=self.lookout.observed,
+        )
         self._rates = Rates()
         self._heat = HeatGuard(settings.heat, settings.inference, self._model, self._rest, self._record)
         self._loop_thread = threading.Thread(target=self._loop.run, name="loop", daemon=True)
         self._told: Status | None = None
         self._metrics = self._make_metrics()
         self._updater = self._make_updater(update, self._sights) if update and self._sights else None
+        replay = Replay(self._outbox)
+        self._commands = Commands(Errands(settings, self.lookout, ring, replay).carry_out)
         self._publisher = (
             Publisher(
-                self._outbox, settings.mqtt, settings.site, settings.device, self._info, self._health, self._updater
+                self._outbox,
+                settings.mqtt,
+                settings.site,
+                settings.device,
+                self._info,
+                self._health,
+                Twin(self._ledger, self._updater, wanted),
+                self._commands,
+                replay,
             )
             if settings.mqtt
             else None
@@ -146,6 +183,16 @@ class Device:
     def done(self) -> bool:
         """Nothing more will come: every file is read, or the loop has died."""
         return all(camera.done.is_set() for camera in self._cameras) or not self._loop_thread.is_alive()
+
+    @property
+    def settings(self) -> DeviceSettings:
+        """What it was made with."""
+        return self._settings
+
+    @property
+    def has_measured(self) -> bool:
+        """Whether a picture has gone its whole way since the start."""
+        return any(tally.processed for tally in self._loop.tallies().values())
 
     def refuse_live_cameras(self) -> None:
         """Only files have an end."""
@@ -203,6 +250,7 @@ class Device:
 
     def close(self) -> None:
         """Let go of the port, the slots, the model and the database."""
+        self._commands.stop()
         if self._metrics:
             self._metrics.stop()
         try:
@@ -222,10 +270,15 @@ class Device:
         self._rates.note(monotonic_s(), self._loop.tallies())
         self._heat.watch(may_exchange=self._ledger.reported.phase not in MODEL_IS_BUSY)
 
+    def tell(self, events: list[Told]) -> None:
+        """Append what happened to the settings."""
+        for kind, message, detail in events:
+            self._record(kind, None, message, detail)
+
     def write_status(self) -> None:
         """Tell the technician how it goes."""
         try:
-            self._told = self._status()
+            self._told = self.status()
             write_status(self._settings.run_dir, self._told)
             self._status_is_written = True
         except (OSError, StoreError) as error:
@@ -299,6 +352,11 @@ class Device:
             repairs={camera.name: self._repairs.counts(camera.name) for camera in self._cameras},
         )
 
+    def _open_source(self, camera: CameraSettings, variant: int) -> FrameSource:
+        source = open_source(camera, variant)
+        source.onlooker = self.lookout
+        return source
+
     def _make_updater(self, update: UpdateSettings, sights: Sights) -> "Updater":
         from edge.update.updater import Updater  # noqa: PLC0415 - a device that takes no updates starts without it
 
@@ -338,7 +396,8 @@ class Device:
             rss_bytes=rss_bytes(),
         )
 
-    def _status(self) -> Status:
+    def status(self) -> Status:
+        """How it does."""
         loaded = self._model.loaded
         return Status(
             pid=os.getpid(),

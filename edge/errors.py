@@ -25,6 +25,8 @@
     ├── IdentityError          the device's certificate cannot be had or used
     │   ├── EnrolmentRefused   the fleet gives no certificate
     │   └── FleetUnreachable   the fleet gives no answer; ask again later
+    ├── ControlError           the running daemon cannot be asked, or says no
+    │   └── NoDaemon           none runs
     └── UpdateError            an update cannot be fetched or kept
         ├── UpdateRefused      what is offered is not to be trusted
         │   └── UpdateExpired  it was to be trusted, and is out of date
@@ -169,6 +171,14 @@ class EnrolmentRefused(IdentityError):
 
 class FleetUnreachable(IdentityError):
     """The fleet gives no answer, or none that is to the point; ask again later."""
+
+
+class ControlError(CanopyError):
+    """The running daemon cannot be asked, or says no."""
+
+
+class NoDaemon(ControlError):
+    """No daemon runs, so there is nobody to ask."""
 
 
 class UpdateError(CanopyError):

@@ -20,12 +20,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.contract.messages import State
 from edge.contract.tls import meaning
-from edge.contract.topics import ACK, DESIRED, STATE, Address, Channel
+from edge.contract.topics import ACK, CMD, DESIRED, STATE, Address, Channel
 from edge.errors import DeliveryError
 from edge.settings import MqttSettings
 
 CONNECT_TIMEOUT_S = 10.0
-HEARD = (ACK, DESIRED)
+HEARD = (ACK, DESIRED, CMD)
 MAX_PACKET_BYTES = 2 * max(channel.max_bytes for channel in HEARD)
 Heard = tuple[Channel, bytes]
 """A channel and a payload that came on it."""
@@ -38,7 +38,7 @@ class LinkDown(DeliveryError):
 
 
 class Link:
-    """Publish to the device's topics, and hear its watermark and what is wanted of it.
+    """Publish to the device's topics, and hear its watermark, what is wanted of it and its commands.
 
     Args:
         settings: where the broker is.

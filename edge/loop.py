@@ -69,6 +69,7 @@ class Loop:
         outbox: where observations go.
         settings: when they are committed.
         alive: told of each turn, also of those without a picture; must be quick.
+        tell: told of each picture's observations, before they are committed; must be quick.
 
     Attributes:
         busy_share: how much of its time it may work; the rest it waits while pictures pass. Set from any thread.
@@ -81,6 +82,7 @@ class Loop:
         outbox: Outbox,
         settings: OutboxSettings,
         alive: Callable[[], None] = lambda: None,
+        tell: Callable[[list[Observation]], None] = lambda _: None,
     ) -> None:
         self.step_times = StepTimes()
         self.busy_share = 1.0
@@ -89,6 +91,7 @@ class Loop:
         self._observers = observers
         self._outbox = outbox
         self._settings = settings
+        self._tell = tell
         self._pending: deque[Look] = deque()
         self._commit_at_s = float("inf")
         self._refused_since_s: float | None = None
@@ -146,6 +149,7 @@ class Loop:
         if not self._pending:
             self._commit_at_s = time.monotonic() + self._settings.commit_after_s
         self._pending.append(look)
+        self._tell(look.observations)
 
     def _commit_is_due(self) -> bool:
         if time.monotonic() >= self._commit_at_s:

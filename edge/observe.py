@@ -14,6 +14,7 @@ from edge.contract.message import Digest
 from edge.contract.records import Clock, Observation, Outcome, QualityFlag, TraitValue
 from edge.drift.watch import DriftWatch
 from edge.frame import Frame
+from edge.lookout import View
 from edge.mailbox import Picture
 from edge.model import Model
 from edge.plots import WHOLE_PICTURE, Plots
@@ -33,6 +34,9 @@ NOTHING = np.zeros((0, 0, 3), np.uint8)
 Witness = Callable[[Sight], None]
 """Hears of each segmentation, in the loop's thread, so it must be quick."""
 
+Viewer = Callable[[View], None]
+"""Sees each picture and what came of it, in the loop's thread, so it must be quick."""
+
 
 class Observer:
     """Observes the plots of one camera.
@@ -48,6 +52,7 @@ class Observer:
         witness: told of each segmentation.
         drift: watches whether the pictures change.
         calibration: what is known of the camera; ``None``: nothing ever.
+        viewer: shown each picture with what was found.
     """
 
     def __init__(
@@ -59,10 +64,11 @@ class Observer:
         witness: Witness | None = None,
         drift: DriftWatch | None = None,
         calibration: CalibrationWatch | None = None,
+        viewer: Viewer = lambda _: None,
     ) -> None:
         self._camera = camera
         self._model = model
-        self._witness = witness
+        self._witness, self._viewer = witness, viewer
         self._drift = drift
         self._plots = Plots(camera.plots)
         self._gate = QualityGate(camera.quality, live=live)
@@ -87,6 +93,7 @@ class Observer:
         image, placement = fit(frame.pixels, manifest.input.height_px, manifest.input.width_px)
         flags = self._gate.judge(image, placement)
         if self._gate.forbids(flags):
+            self._viewer(View(frame, image, placement, manifest, flags))
             return self._without_traits(frame, Outcome.NOT_TAKEN, digest, quality=flags)
         inference, segmentation = model.look(image, placement)
         clock = _clock_of(frame)
@@ -105,8 +112,10 @@ class Observer:
         if self._counter is not None:
             self._last = replace(frame, pixels=NOTHING)
             return self._counted(frame, self._counter.step(image, segmentation, placement, manifest, applied), digest)
+        plots = self._plots.on(placement)
         followed = partial(self._leaves.step, at=frame.captured_at)
-        measured = measure(image, segmentation, self._plots.on(placement), manifest, applied, followed)
+        measured = measure(image, segmentation, plots, manifest, applied, followed)
+        self._viewer(View(frame, image, placement, manifest, flags, segmentation, plots, tuple(measured)))
         return [
             self._observation(frame, plot.plot, plot.outcome, digest, quality=flags, traits=plot.traits)
             for plot in measured

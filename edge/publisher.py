@@ -13,13 +13,15 @@ from typing import Protocol, cast
 
 from edge.batches import batches
 from edge.clock import read_clock
+from edge.commands import Commands
 from edge.contract.control import Desired, Reported
 from edge.contract.messages import Ack, Health, Info, State
-from edge.contract.topics import ACK, DESIRED, HEALTH, INFO, REPORTED, STATE, decode
+from edge.contract.topics import ACK, CMD, DESIRED, HEALTH, INFO, REPORTED, RSP, STATE, decode
 from edge.delivery import Chunk, Delivery
 from edge.errors import CanopyError
 from edge.link import Link, LinkDown
 from edge.outbox import Outbox
+from edge.replay import Replay
 from edge.settings import MqttSettings
 
 IDLE_S = 0.1
@@ -58,7 +60,9 @@ class Publisher:
         device: the device.
         info: what the device is, asked at each connection.
         health: how it does, asked every ``health_every_s``; called in the publisher's thread.
-        updates: hears what is wanted and says what became of it, if the device takes updates.
+        updates: hears what is wanted and says what became of it.
+        commands: hears commands and gives their answers.
+        replay: what is to be sent again.
     """
 
     def __init__(
@@ -70,8 +74,11 @@ class Publisher:
         info: Callable[[], Info],
         health: Callable[[], Health],
         updates: Updates | None = None,
+        commands: Commands | None = None,
+        replay: Replay | None = None,
     ) -> None:
         self._outbox, self._settings, self._updates = outbox, settings, updates
+        self._commands, self._replay = commands, replay
         self._site, self._device = site, device
         self._info, self._health = info, health
         self._stopping = threading.Event()
@@ -127,7 +134,15 @@ class Publisher:
             link.publish(INFO, self._info().encode())
             self._note_connected()
             conversation = _Conversation(
-                self._outbox, self._settings, link, self._info, self._health, self._updates, self._patience_s
+                self._outbox,
+                self._settings,
+                link,
+                self._info,
+                self._health,
+                self._updates,
+                self._commands,
+                self._replay,
+                self._patience_s,
             )
             while not self._stopping.is_set():
                 if conversation.turn():
@@ -165,10 +180,13 @@ class _Conversation:
         info: Callable[[], Info],
         health: Callable[[], Health],
         updates: Updates | None,
+        commands: Commands | None,
+        replay: Replay | None,
         patience_s: float,
     ) -> None:
         self._outbox, self._settings, self._link = outbox, settings, link
         self._info, self._health, self._updates = info, health, updates
+        self._commands, self._replay = commands, replay
         self._reported: Reported | None = None
         self._told: set[str] = set()
         self._told_less_since_s: float | None = None
@@ -201,13 +219,32 @@ class _Conversation:
             raise LinkDown(f"the broker acknowledges nothing any more ({self._link.in_flight} messages); trying anew")
         if chunk:
             self._send(chunk, now_s)
-        heard = self._link.poll(0 if chunk else IDLE_S)
+        busy = any((chunk is not None, self._answer_command(), chunk is None and self._send_again()))
+        heard = self._link.poll(0 if busy else IDLE_S)
         self._tell_once(self._link.refusal)
         moved = [self._advance(payload) for channel, payload in heard if channel is ACK]
         for channel, payload in heard:
             if channel is DESIRED:
                 self._pass_on(payload)
+            elif channel is CMD and self._commands is not None:
+                self._commands.hear(payload)
         return any(moved)
+
+    def _answer_command(self) -> bool:
+        """Send an answer, also while a backlog drains: a command would expire meanwhile. Whether there was one."""
+        if self._commands is None or self._link.in_flight >= MAX_IN_FLIGHT or (answer := self._commands.take()) is None:
+            return False
+        self._link.publish(RSP, answer)
+        return True
+
+    def _send_again(self) -> bool:
+        """Where nothing new waits, some of what was asked for again; whether there was any."""
+        if self._replay is None or self._link.in_flight >= MAX_IN_FLIGHT:
+            return False
+        rows = self._replay.next()
+        for batch in batches(rows):
+            self._link.publish(batch.channel, batch.payload, batch.camera)
+        return bool(rows)
 
     def _report_if_new(self) -> None:
         """Say what became of what is wanted: at the beginning of a connection, and whenever something has changed."""

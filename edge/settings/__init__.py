@@ -9,7 +9,7 @@ from edge.settings.calibration import IdentitySettings, MovementSettings
 from edge.settings.camera import CameraSettings, GridPlots, PlotSettings, PolygonPlots, QualitySettings
 from edge.settings.care import HeatSettings, MetricsSettings, StorageSettings
 from edge.settings.delivery import MqttSettings, OutboxSettings
-from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings
+from edge.settings.device import MAX_FILE_BYTES, DeviceSettings, load_settings, settings_of
 from edge.settings.drift import CropStage, DriftSettings
 from edge.settings.inference import EngineSettings, InferenceSettings
 from edge.settings.recovery import CommandPower, PowerSettings, RebootSettings, RecoverySettings, UhubctlPower, UsbPower
@@ -77,4 +77,5 @@ __all__ = [
     "WindowSettings",
     "checked",
     "load_settings",
+    "settings_of",
 ]

@@ -68,6 +68,15 @@ def load_settings(path: Path) -> DeviceSettings:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}; name an existing YAML file with --config") from error
+    return settings_of(text, path)
+
+
+def settings_of(text: str, path: Path) -> DeviceSettings:
+    """Check what stands, or is to stand, in the configuration file ``path``.
+
+    Raises:
+        ConfigError: it is not YAML, or a value is wrong.
+    """
     try:
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,16 @@ from edge.frame import Frame
 from edge.settings import CameraSettings, CsiSource, FolderSource, GstreamerSource, V4l2Source, VideoSource
 
 MAX_SIDE_PX = 8192
+
+
+class Onlooker(Protocol):
+    """Sees a camera's pictures beside the loop, those too that are not due; called in the reader's thread."""
+
+    def wants(self, camera: str) -> bool:
+        """Whether the next picture is wanted."""
+
+    def glimpsed(self, frame: Frame) -> None:
+        """Take it, and return at once."""
 
 
 class FrameSource(ABC):
@@ -31,6 +41,7 @@ class FrameSource(ABC):
         total: how many pictures an open source holds, as far as it knows before reading them; None if it has no end.
         complaint: what an open source could not do as configured though it gives pictures; empty if nothing.
         usb_device: the camera's place in sysfs, known since it was first open; None if it hangs on no USB bus.
+        onlooker: sees the pictures that it wants.
     """
 
     finite: ClassVar[bool]
@@ -42,6 +53,7 @@ class FrameSource(ABC):
         self.total: int | None = None
         self.complaint = ""
         self.usb_device: Path | None = None
+        self.onlooker: Onlooker | None = None
 
     def follow(self, former: "FrameSource") -> None:
         """Go on where ``former``, the same camera's last source, left off. To be called before ``open``."""
@@ -86,11 +98,28 @@ class FrameSource(ABC):
                 captured_at=captured_at,
                 monotonic_s=arrived_s,
             ) from error
-        return Frame(pixels, frame_id, self.camera_id, captured_at, arrived_s)
+        frame = Frame(pixels, frame_id, self.camera_id, captured_at, arrived_s)
+        if self.onlooker and self.onlooker.wants(self.camera_id):
+            self.onlooker.glimpsed(frame)
+        return frame
 
     def skip(self) -> None:
-        """Pass over one picture without decoding or counting it. Raises as ``read`` does."""
-        self._step()
+        """Pass over one picture without counting it, and without decoding it unless an onlooker wants it.
+
+        Raises as ``read`` does, except that a broken picture is passed over like any other.
+        """
+        captured_at = self._step()
+        if self.onlooker and self.onlooker.wants(self.camera_id):
+            self._show(self.onlooker, captured_at)
+
+    def _show(self, onlooker: Onlooker, captured_at: datetime) -> None:
+        arrived_s = monotonic_s()
+        try:
+            pixels = self._decode()
+            _check(pixels)
+        except ValueError:
+            return
+        onlooker.glimpsed(Frame(pixels, self.next_frame_id, self.camera_id, captured_at, arrived_s))
 
     @abstractmethod
     def _step(self) -> datetime:

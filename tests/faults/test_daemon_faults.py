@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 
 import edge.model
 import edge.observe
-from edge.capture import Camera
 from edge.daemon import Daemon
 from edge.device import Summary
 from edge.errors import ModelError
@@ -181,7 +179,7 @@ def test_a_camera_that_hangs_does_not_keep_a_daemon_from_ending_with_all_that_it
     def opened(camera: CameraSettings, variant: int) -> FrameSource:
         return script.open_source(camera) if camera.name == "door" else open_source(camera, variant)
 
-    monkeypatch.setattr("edge.device.Camera", partial(Camera, open_source=opened))
+    monkeypatch.setattr("edge.device.open_source", opened)
     daemon = running()
     wait_for(lambda: len(bench.outcomes()) == 24, ENDS_WITHIN_S)
     daemon.stop()

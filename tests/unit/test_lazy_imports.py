@@ -36,3 +36,8 @@ def test_nvidias_libraries_are_loaded_where_they_are_used_not_where_they_are_loo
 
 def test_the_device_never_needs_torch():
     assert "torch" not in loaded_by("import edge.backends.ort")
+
+
+def test_help_of_the_device_is_told_before_anything_heavy_is_loaded():
+    asked = "from typer.testing import CliRunner; from edge.cli import app; CliRunner().invoke(app, ['--help'])"
+    assert not loaded_by(asked) & {*(HEAVY - {"typer"}), *NVIDIA}

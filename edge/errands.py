@@ -1,0 +1,88 @@
+"""What each of the fleet's commands does on the device, apart from how it is heard and answered."""
+
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+from edge.commands import Done
+from edge.contract.commands import MAX_BODY_CHARS, Command, CommandKind
+from edge.control.answers import FRAME_WITHIN_S, snapshot
+from edge.errors import CaptureError, ControlError
+from edge.logring import LogRing
+from edge.lookout import Lookout
+from edge.overlay import jpeg_within, overlay, picture_of
+from edge.replay import Replay
+from edge.settings import DeviceSettings
+
+MAX_BODY_BYTES = MAX_BODY_CHARS // 4 * 3
+"""In base64 it fills the body."""
+
+NEXT_WITHIN_S = 2.0
+"""A picture that is measured so soon is waited for; otherwise the last one is sent."""
+
+
+class Errands:
+    """Carries out commands, in the commands' thread.
+
+    Args:
+        settings: the device.
+        lookout: what it sees.
+        ring: the log's last lines.
+        replay: sends records again.
+    """
+
+    def __init__(self, settings: DeviceSettings, lookout: Lookout, ring: LogRing, replay: Replay) -> None:
+        self._settings, self._lookout, self._ring, self._replay = settings, lookout, ring, replay
+
+    def carry_out(self, command: Command) -> Done:
+        """Do it.
+
+        Raises:
+            CanopyError: it cannot be done; why, and what to do.
+        """
+        errands: dict[CommandKind | None, Callable[[Command], Done]] = {
+            CommandKind.SNAPSHOT: self._snapshot,
+            CommandKind.LOGS: self._logs,
+            CommandKind.REPLAY: self._send_again,
+            CommandKind.DIAGNOSTICS: self._diagnostics,
+        }
+        errand = errands.get(command.kind)
+        if errand is None:
+            raise ControlError("this release does not know the command; upgrade the device's software")
+        return errand(command)
+
+    def _snapshot(self, command: Command) -> Done:
+        cameras = self._lookout.cameras
+        camera = command.camera or cameras[0]
+        if camera not in cameras:
+            raise CaptureError(f"there is no camera {camera}; there is {', '.join(cameras)}")
+        frame = None if command.overlay else self._lookout.next_frame(camera, FRAME_WITHIN_S, _never)
+        if frame is not None:
+            picture = frame.pixels
+        else:
+            view = snapshot(self._lookout, camera, NEXT_WITHIN_S if command.overlay else 0, _never)
+            picture = overlay(view) if command.overlay else picture_of(view)
+        return Done("image/jpeg", jpeg_within(picture, MAX_BODY_BYTES))
+
+    def _logs(self, command: Command) -> Done:
+        _, lines = self._ring.last(command.lines)
+        text = "\n".join(line.text for line in lines).encode()
+        return Done("text/plain", text[-MAX_BODY_BYTES:].decode(errors="replace").encode()[-MAX_BODY_BYTES:])
+
+    def _send_again(self, command: Command) -> Done:
+        first, last = self._replay.begin(command.from_seq or 1)
+        told = f"records {first} to {last} that are still here are sent again, after what is new"
+        return Done("text/plain", told.encode())
+
+    def _diagnostics(self, _: Command) -> Done:
+        try:
+            doctor = importlib.import_module("edge.doctor")
+        except ModuleNotFoundError as error:
+            raise ControlError("this release has no canopy doctor; upgrade the device's software") from error
+        findings = [asdict(finding) for finding in doctor.run_checks(self._settings)]
+        return Done("application/json", json.dumps(findings, default=str).encode())
+
+
+def _never() -> bool:
+    return False
