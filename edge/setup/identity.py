@@ -1,17 +1,12 @@
-"""Enrols a device that is being set up, where this release can: the key is made here, and the token works once."""
+"""Enrols a device that is being set up: the key is made here, and the token works once."""
 
-import importlib
-import importlib.util
 from pathlib import Path
-from typing import Any
 
+from edge.contract.enrolment import EnrolmentToken, common_name
+from edge.enroll.identity import IdentityFolder
+from edge.enroll.talk import enrol
 from edge.errors import ConfigError
 from edge.setup.broker import NONE
-
-
-def can_enrol() -> bool:
-    """Whether this release knows enrolment."""
-    return importlib.util.find_spec("edge.enroll") is not None
 
 
 def enrolled(state_dir: Path, site: str, device: str, fleet: str, token: str | None) -> str | None:
@@ -23,18 +18,15 @@ def enrolled(state_dir: Path, site: str, device: str, fleet: str, token: str | N
     """
     if fleet.strip().lower() in {NONE, ""}:
         return None
-    contract: Any = importlib.import_module("edge.contract.enrolment")
-    identity: Any = importlib.import_module("edge.enroll.identity")
-    talk: Any = importlib.import_module("edge.enroll.talk")
-    folder, name = identity.IdentityFolder(state_dir), contract.common_name(site, device)
+    folder, name = IdentityFolder(state_dir), common_name(site, device)
     found = folder.read()
     if found is not None and found.name == name and found.fleet.rstrip("/") == fleet.rstrip("/"):
         return fleet
     if not token:
         raise ConfigError("enrolling takes a token: canopy-fleet device enroll-token gives one; or answer none")
     try:
-        parsed = contract.EnrolmentToken.parse(token)
+        parsed = EnrolmentToken.parse(token)
     except ValueError as error:
         raise ConfigError(f"the token: {error}; take it from canopy-fleet device enroll-token, all of it") from error
-    talk.enrol(folder, name, fleet, parsed)
+    enrol(folder, name, fleet, parsed)
     return fleet

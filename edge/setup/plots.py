@@ -1,9 +1,10 @@
 """Plots for a camera that is being set up: proposed from the plants that the model finds, or a grid by its size."""
 
-import importlib
 import re
 from typing import Any
 
+from edge.calibration.plants import find_plants
+from edge.calibration.pots import propose
 from edge.contract.traits import VOCABULARY
 from edge.errors import CanopyError, ConfigError
 from edge.frame import Frame
@@ -20,14 +21,9 @@ GRID = re.compile(r"(\d{1,3})\s*[x×]\s*(\d{1,3})")
 
 def proposed(frame: Frame, model: LoadedModel) -> dict[str, Any] | None:
     """Plots around the pots in which plants stand in rows; None where they do not."""
-    try:
-        plants = importlib.import_module("edge.calibration.plants")
-        pots = importlib.import_module("edge.calibration.pots")
-    except ModuleNotFoundError:
-        return None
     size_px = frame.pixels.shape[:2]
     try:
-        found = pots.propose(plants.find_plants(frame.pixels, model), size_px, None, None)
+        found = propose(find_plants(frame.pixels, model), size_px, None, None)
     except CanopyError:
         return None
     document: dict[str, Any] = found.plots.model_dump(mode="json")

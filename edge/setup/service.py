@@ -1,7 +1,6 @@
 """Hands a device that was set up over to systemd, where that is there and allowed."""
 
 import grp
-import importlib.util
 import os
 import subprocess
 import sys
@@ -16,8 +15,6 @@ INSTALL_WITHIN_S = 300.0
 
 def can_install() -> str:
     """Why the service cannot be installed from here; empty if it can."""
-    if importlib.util.find_spec("edge.service_cli") is None:
-        return "this release installs no service; let your own start: canopy run"
     if not Path("/run/systemd/system").is_dir():
         return "systemd does not run here; start the daemon with: canopy run"
     if os.geteuid() != 0:

@@ -30,7 +30,7 @@ from edge.settings import (
 )
 from edge.setup import find
 from edge.setup.broker import NONE, anchored, broker_of, tried
-from edge.setup.identity import can_enrol, enrolled
+from edge.setup.identity import enrolled
 from edge.setup.plots import FOUND, WHOLE, counted, looked_at, plots_of, proposed
 from edge.setup.questions import Questions
 from edge.setup.screen import show_picture, step
@@ -180,8 +180,6 @@ def _keep_picture(places: Places, content: bytes) -> None:
 
 def _fleet(questions: Questions, places: Places, site: str, device: str) -> str | None:
     """The fleet service that knows this device; it is enrolled there if a token is at hand."""
-    if not can_enrol():
-        return None
 
     def use(words: str) -> str | None:
         wanted = words.strip().lower() not in {NONE, ""}
