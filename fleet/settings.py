@@ -91,6 +91,15 @@ class RolloutSettings(Settings):
     settle_s: Annotated[float, Field(ge=0, le=600)] = 5.0
 
 
+class PictureSettings(Settings):
+    """How old the overview's picture of a camera may become before its device is asked for a new one; 0: never ask.
+
+    A picture has up to 384 kB: 1,000 cameras every ten minutes are at most 640 kB a second.
+    """
+
+    every_s: Annotated[float, Field(ge=0, le=86_400)] = 600.0
+
+
 class UpdateSettings(Settings):
     """The update repository: a folder that ``canopy-fleet repo`` made, if this service is to serve it to devices.
 
@@ -109,6 +118,7 @@ class FleetSettings(Settings):
     mqtt: MqttSettings = MqttSettings()
     http: HttpSettings = HttpSettings()
     rollouts: RolloutSettings = RolloutSettings()
+    pictures: PictureSettings = PictureSettings()
     updates: UpdateSettings = UpdateSettings()
 
     @property

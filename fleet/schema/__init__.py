@@ -4,6 +4,7 @@ A device is (site, device); a stream is one epoch of a device, and its records a
 (``stream_id``, ``seq``) names a record for ever, and a repeat of it is no error.
 """
 
+from fleet.schema.asks import asks, device_settings, pictures
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, Numbers, metadata
 from fleet.schema.drift import drift_windows
@@ -18,10 +19,12 @@ __all__ = [
     "Moment",
     "Numbers",
     "aliases",
+    "asks",
     "audit",
     "cameras",
     "daily",
     "desired",
+    "device_settings",
     "device_tags",
     "devices",
     "digests",
@@ -34,6 +37,7 @@ __all__ = [
     "metadata",
     "models",
     "observations",
+    "pictures",
     "plots",
     "rejects",
     "reported",

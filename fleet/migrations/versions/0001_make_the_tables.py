@@ -108,16 +108,45 @@ def upgrade() -> None:
         sa.Column("alias", sa.String(length=64), nullable=False),
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("set_at", schema.Moment(), nullable=False),
-        sa.ForeignKeyConstraint(["model_id"], ["models.id"]),
+        sa.ForeignKeyConstraint(
+            ["model_id"],
+            ["models.id"],
+        ),
         sa.PrimaryKeyConstraint("crop", "alias"),
     )
+    op.create_table(
+        "asks",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=True),
+        sa.Column("who", sa.String(length=256), nullable=False),
+        sa.Column("asked_at", schema.Moment(), nullable=False),
+        sa.Column("expires_at", schema.Moment(), nullable=False),
+        sa.Column("answered_at", schema.Moment(), nullable=True),
+        sa.Column("ok", sa.Boolean(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("media_type", sa.String(length=256), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("asks", schema=None) as batch_op:
+        batch_op.create_index("asks_by_device", ["device_id", "asked_at"], unique=False)
+
     op.create_table(
         "cameras",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("device_id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("crop", sa.String(length=64), nullable=True),
-        sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("device_id", "name"),
     )
@@ -125,20 +154,58 @@ def upgrade() -> None:
         "desired",
         sa.Column("device_id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("rollout_id", sa.String(length=64), nullable=False),
+        sa.Column("rollout_id", sa.String(length=64), nullable=True),
         sa.Column("returning_to", schema.JsonText, nullable=True),
         sa.Column("payload", schema.JsonText, nullable=False),
         sa.Column("told_at", schema.Moment(), nullable=False),
-        sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
-        sa.ForeignKeyConstraint(["rollout_id"], ["rollouts.id"]),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["rollout_id"],
+            ["rollouts.id"],
+        ),
+        sa.PrimaryKeyConstraint("device_id"),
+    )
+    op.create_table(
+        "device_settings",
+        sa.Column("device_id", sa.Integer(), nullable=False),
+        sa.Column("settings", schema.JsonText, nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("who", sa.String(length=256), nullable=False),
+        sa.Column("wanted_at", schema.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+        ),
         sa.PrimaryKeyConstraint("device_id"),
     )
     op.create_table(
         "device_tags",
         sa.Column("device_id", sa.Integer(), nullable=False),
         sa.Column("tag", sa.String(length=129), nullable=False),
-        sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+        ),
         sa.PrimaryKeyConstraint("device_id", "tag"),
+    )
+    op.create_table(
+        "pictures",
+        sa.Column("device_id", sa.Integer(), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("taken_at", schema.Moment(), nullable=False),
+        sa.Column("received_at", schema.Moment(), nullable=False),
+        sa.Column("digest", sa.String(length=71), nullable=False),
+        sa.Column("width_px", sa.Integer(), nullable=False),
+        sa.Column("height_px", sa.Integer(), nullable=False),
+        sa.Column("jpeg", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+        ),
+        sa.PrimaryKeyConstraint("device_id", "camera"),
     )
     op.create_table(
         "reported",
@@ -146,7 +213,10 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("payload", schema.JsonText, nullable=False),
         sa.Column("received_at", schema.Moment(), nullable=False),
-        sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+        ),
         sa.PrimaryKeyConstraint("device_id"),
     )
     op.create_table(
@@ -163,8 +233,14 @@ def upgrade() -> None:
         sa.Column("failure", sa.String(length=16), nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("changed_at", schema.Moment(), nullable=False),
-        sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
-        sa.ForeignKeyConstraint(["rollout_id"], ["rollouts.id"]),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["rollout_id"],
+            ["rollouts.id"],
+        ),
         sa.PrimaryKeyConstraint("rollout_id", "device_id"),
     )
     with op.batch_alter_table("rollout_devices", schema=None) as batch_op:
@@ -182,7 +258,10 @@ def upgrade() -> None:
         sa.Column("announced_seq", sa.BigInteger(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("repeated", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
+        sa.ForeignKeyConstraint(
+            ["device_id"],
+            ["devices.id"],
+        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("device_id", "epoch"),
     )
@@ -191,8 +270,14 @@ def upgrade() -> None:
         sa.Column("trait_set_id", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("kind_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["kind_id"], ["kinds.id"]),
-        sa.ForeignKeyConstraint(["trait_set_id"], ["trait_sets.id"]),
+        sa.ForeignKeyConstraint(
+            ["kind_id"],
+            ["kinds.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["trait_set_id"],
+            ["trait_sets.id"],
+        ),
         sa.PrimaryKeyConstraint("trait_set_id", "position"),
     )
     with op.batch_alter_table("trait_set_members", schema=None) as batch_op:
@@ -210,9 +295,18 @@ def upgrade() -> None:
         sa.Column("clock_ok", sa.Boolean(), nullable=False),
         sa.Column("received_at", schema.Moment(), nullable=False),
         sa.Column("payload", schema.JsonText, nullable=False),
-        sa.ForeignKeyConstraint(["camera_id"], ["cameras.id"]),
-        sa.ForeignKeyConstraint(["model_id"], ["digests.id"]),
-        sa.ForeignKeyConstraint(["stream_id"], ["streams.id"]),
+        sa.ForeignKeyConstraint(
+            ["camera_id"],
+            ["cameras.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id"],
+            ["digests.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["stream_id"],
+            ["streams.id"],
+        ),
         sa.PrimaryKeyConstraint("stream_id", "seq"),
     )
     with op.batch_alter_table("drift_windows", schema=None) as batch_op:
@@ -231,7 +325,10 @@ def upgrade() -> None:
         sa.Column("received_at", schema.Moment(), nullable=False),
         sa.Column("message", sa.String(), nullable=False),
         sa.Column("detail", schema.JsonText, nullable=False),
-        sa.ForeignKeyConstraint(["stream_id"], ["streams.id"]),
+        sa.ForeignKeyConstraint(
+            ["stream_id"],
+            ["streams.id"],
+        ),
         sa.PrimaryKeyConstraint("stream_id", "seq"),
     )
     with op.batch_alter_table("events", schema=None) as batch_op:
@@ -245,7 +342,10 @@ def upgrade() -> None:
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
         sa.Column("at", schema.Moment(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(["stream_id"], ["streams.id"]),
+        sa.ForeignKeyConstraint(
+            ["stream_id"],
+            ["streams.id"],
+        ),
         sa.PrimaryKeyConstraint("stream_id", "first_seq", "last_seq"),
     )
     op.create_table(
@@ -254,7 +354,10 @@ def upgrade() -> None:
         sa.Column("hour", schema.Moment(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("rolled", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["stream_id"], ["streams.id"]),
+        sa.ForeignKeyConstraint(
+            ["stream_id"],
+            ["streams.id"],
+        ),
         sa.PrimaryKeyConstraint("stream_id", "hour"),
     )
     with op.batch_alter_table("hours", schema=None) as batch_op:
@@ -275,8 +378,14 @@ def upgrade() -> None:
         sa.Column("stream_id", sa.Integer(), nullable=True),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("taken_at", schema.Moment(), nullable=True),
-        sa.ForeignKeyConstraint(["camera_id"], ["cameras.id"]),
-        sa.ForeignKeyConstraint(["stream_id"], ["streams.id"]),
+        sa.ForeignKeyConstraint(
+            ["camera_id"],
+            ["cameras.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["stream_id"],
+            ["streams.id"],
+        ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("camera_id", "name"),
     )
@@ -288,7 +397,10 @@ def upgrade() -> None:
         sa.Column("stream_id", sa.Integer(), nullable=False),
         sa.Column("first_seq", sa.BigInteger(), nullable=False),
         sa.Column("last_seq", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["stream_id"], ["streams.id"]),
+        sa.ForeignKeyConstraint(
+            ["stream_id"],
+            ["streams.id"],
+        ),
         sa.PrimaryKeyConstraint("stream_id", "first_seq"),
     )
     op.create_table(
@@ -302,8 +414,14 @@ def upgrade() -> None:
         sa.Column("m2", sa.Double(), nullable=False),
         sa.Column("low", sa.Double(), nullable=False),
         sa.Column("high", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(["kind_id"], ["kinds.id"]),
-        sa.ForeignKeyConstraint(["plot_id"], ["plots.id"]),
+        sa.ForeignKeyConstraint(
+            ["kind_id"],
+            ["kinds.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["plot_id"],
+            ["plots.id"],
+        ),
         sa.PrimaryKeyConstraint("plot_id", "kind_id", "start", "model_id"),
     )
     op.create_table(
@@ -317,8 +435,14 @@ def upgrade() -> None:
         sa.Column("m2", sa.Double(), nullable=False),
         sa.Column("low", sa.Double(), nullable=False),
         sa.Column("high", sa.Double(), nullable=False),
-        sa.ForeignKeyConstraint(["kind_id"], ["kinds.id"]),
-        sa.ForeignKeyConstraint(["plot_id"], ["plots.id"]),
+        sa.ForeignKeyConstraint(
+            ["kind_id"],
+            ["kinds.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["plot_id"],
+            ["plots.id"],
+        ),
         sa.PrimaryKeyConstraint("plot_id", "kind_id", "start", "model_id"),
     )
     op.create_table(
@@ -342,11 +466,26 @@ def upgrade() -> None:
         sa.Column("model_id", sa.Integer(), nullable=True),
         sa.Column("calibration_id", sa.Integer(), nullable=True),
         sa.Column("error", sa.String(), nullable=False),
-        sa.ForeignKeyConstraint(["calibration_id"], ["digests.id"]),
-        sa.ForeignKeyConstraint(["model_id"], ["digests.id"]),
-        sa.ForeignKeyConstraint(["plot_id"], ["plots.id"]),
-        sa.ForeignKeyConstraint(["stream_id"], ["streams.id"]),
-        sa.ForeignKeyConstraint(["trait_set_id"], ["trait_sets.id"]),
+        sa.ForeignKeyConstraint(
+            ["calibration_id"],
+            ["digests.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["model_id"],
+            ["digests.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["plot_id"],
+            ["plots.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["stream_id"],
+            ["streams.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["trait_set_id"],
+            ["trait_sets.id"],
+        ),
         sa.PrimaryKeyConstraint("stream_id", "seq", "taken_at"),
         postgresql_partition_by="RANGE (taken_at)",
     )
@@ -394,9 +533,15 @@ def downgrade() -> None:
 
     op.drop_table("rollout_devices")
     op.drop_table("reported")
+    op.drop_table("pictures")
     op.drop_table("device_tags")
+    op.drop_table("device_settings")
     op.drop_table("desired")
     op.drop_table("cameras")
+    with op.batch_alter_table("asks", schema=None) as batch_op:
+        batch_op.drop_index("asks_by_device")
+
+    op.drop_table("asks")
     op.drop_table("aliases")
     op.drop_table("trait_sets")
     op.drop_table("rollouts")
