@@ -15,9 +15,12 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from fleet.asks import Asks
 from fleet.broker import EmbeddedBroker
 from fleet.errors import ConfigError, PortTaken
 from fleet.ingest import MAX_PACKET_BYTES, Ingest
+from fleet.live import packets
+from fleet.live.feed import Feed
 from fleet.repository.folder import RepositoryFolder
 from fleet.rollouts import Rollouts
 from fleet.settings import FleetSettings, HttpSettings, MqttSettings
@@ -76,7 +79,13 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         repository = settings.updates.repository
         if repository is not None:
             parts.enter_context(_online_signatures(repository))
-        app = create_app(store, ingest, repository=repository, commands=settings.http.commands)
+        feed = Feed(settings.mqtt, mqtt_port)
+        parts.callback(feed.stop)
+        feed.start()
+        asks = Asks(store, feed, settings.pictures)
+        parts.callback(asks.stop, _STOPS_WITHIN_S)
+        asks.start()
+        app = create_app(store, ingest, feed, asks, repository=repository, commands=settings.http.commands)
         parts.enter_context(serve_web(app, http_socket))
         http_port = http_socket.getsockname()[1]
         ready(Addresses(settings.http.host, http_port, settings.mqtt.host, mqtt_port))
@@ -156,6 +165,7 @@ def serve_web(app: FastAPI, listening: socket.socket) -> Iterator[None]:
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="off", limit_concurrency=1_000,
         timeout_graceful_shutdown=1, server_header=False,
+        ws="websockets-sansio", ws_max_size=2 * packets.MAX_PACKET_BYTES, ws_per_message_deflate=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), name="web", daemon=True)

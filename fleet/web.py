@@ -6,27 +6,32 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import AwareDatetime, Field
 from sqlalchemy import Connection
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from edge.contract.message import Name
-from fleet import page, rollout_page, views
-from fleet.access import Principal, Role
+from fleet import views
+from fleet.access import Principal, Role, Visit, current
+from fleet.asks import Asks
 from fleet.completeness import Hour
 from fleet.errors import StoreError
 from fleet.growth import rates
 from fleet.ingest import Ingest
+from fleet.live.feed import Feed
+from fleet.live.relay import add_live
 from fleet.observed import Document
+from fleet.pages.routes import add_pages
 from fleet.repository.folder import RepositoryFolder
 from fleet.rollout_api import add_commands, add_questions, guard
 from fleet.store import Store
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; font-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -41,12 +46,22 @@ Moment = Annotated[AwareDatetime, Field(ge=_BORN, le=_END)]
 """A query's moment, with its offset."""
 
 
-def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, commands: bool = False) -> FastAPI:
+def create_app(
+    store: Store,
+    ingest: Ingest,
+    feed: Feed | None = None,
+    asks: Asks | None = None,
+    *,
+    repository: Path | None = None,
+    commands: bool = False,
+) -> FastAPI:
     """The web application over a store.
 
     Args:
         store: what is shown.
         ingest: tells whether messages arrive.
+        feed: what open pages hear; without it they are drawn anew now and then.
+        asks: asks devices for pictures and logs; without it nobody can.
         repository: the update repository, whose public part is served below ``/updates/``.
         commands: whether rollouts can be steered; only for loopback.
     """
@@ -54,7 +69,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
     app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")
     app.middleware("http")(guard(allowed=commands))
     app.middleware("http")(_secure)
-    app.middleware("http")(_as_local(Role.OPERATOR if commands else Role.VIEWER))
+    app.add_middleware(_AsLocal, role=Role.OPERATOR if commands else Role.VIEWER)
     app.exception_handler(StoreError)(_unavailable)
     if repository is not None:
         public = RepositoryFolder(repository).public
@@ -64,7 +79,10 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
         with store.reading() as reading:
             yield reading
 
-    _add_page(app, Depends(connection), ingest)
+    add_pages(app, store, Depends(connection), ingest, asks)
+    if feed is not None:
+        add_live(app, feed)
+    _add_health(app, Depends(connection), ingest)
     _add_devices(app, Depends(connection))
     _add_observations(app, Depends(connection))
     _add_growth(app, Depends(connection))
@@ -73,15 +91,7 @@ def create_app(store: Store, ingest: Ingest, *, repository: Path | None = None, 
     return app
 
 
-def _add_page(app: FastAPI, reading: Any, ingest: Ingest) -> None:
-    @app.get("/", response_class=HTMLResponse)
-    def show(connection: Connection = reading) -> str:
-        return page.draw(connection, receiving=ingest.connected and ingest.writing)
-
-    @app.get("/rollouts", response_class=HTMLResponse)
-    def show_rollouts(connection: Connection = reading) -> str:
-        return rollout_page.draw(connection, receiving=ingest.connected and ingest.writing)
-
+def _add_health(app: FastAPI, reading: Any, ingest: Ingest) -> None:
     @app.get("/healthz")
     def healthz(response: Response, connection: Connection = reading) -> dict[str, Any]:
         well = ingest.connected and ingest.writing
@@ -162,12 +172,16 @@ def _device_id(connection: Connection, site: str, device: str) -> int:
     return int(found["id"])
 
 
-def _as_local(role: Role) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    async def recognise(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        request.state.principal = Principal("local", role)
-        return await call_next(request)
+class _AsLocal:
+    """Everybody who reaches the port is the same."""
 
-    return recognise
+    def __init__(self, app: ASGIApp, role: Role) -> None:
+        self._app, self._principal = app, Principal("local", role)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["principal"] = self._principal
+        current.set(Visit(self._principal, "loopback"))
+        await self._app(scope, receive, send)
 
 
 async def _secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

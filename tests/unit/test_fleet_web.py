@@ -57,7 +57,7 @@ def test_the_empty_page_says_what_to_do(client: httpx.Client) -> None:
     assert "No device has been heard of yet" in client.get("/").text
 
 
-@pytest.mark.parametrize("path", ["/", "/static/page.css", "/static/refresh.js", "/api/devices", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/static/page.css", "/static/live.js", "/api/devices", "/nowhere"])
 def test_every_answer_forbids_framing_sniffing_and_foreign_content(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
@@ -67,11 +67,44 @@ def test_every_answer_forbids_framing_sniffing_and_foreign_content(client: httpx
 
 
 def test_the_page_shows_device_traits_outcomes_completeness_and_events(client: httpx.Client, filled: Store) -> None:
-    text = client.get("/").text
+    text = client.get("/devices/site/dev").text
     for shown in ("dev", "canopy-edge 0.1.0", "no plant", "leaves", "camera lost", "number its records anew 1 time"):
         assert shown in text
-    assert "http://" not in text
-    assert "https://" not in text
+    for path in ("/", "/devices/site/dev", "/plots/site/dev/cam/R1", "/rollouts"):
+        text = client.get(path).text
+        assert "http://" not in text
+        assert "https://" not in text
+
+
+@pytest.mark.parametrize("path", ["/devices/site/nobody", "/plots/site/dev/cam/nobody", "/pictures/site/dev/cam"])
+def test_a_page_of_what_nobody_heard_of_is_not_found(client: httpx.Client, filled: Store, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "trait=leaf_count&since=2026-06-01T00:00:00Z&until=2026-05-01T00:00:00Z",
+        "trait=leaf_count&since=1990-06-01T00:00:00Z&until=2026-05-01T00:00:00Z",
+        "trait=leaf_count&since=2026-06-01T00:00:00Z&until=2026-06-02T00:00:00Z&points=1000000",
+        "trait=%27%3Bdrop&since=2026-06-01T00:00:00Z&until=2026-06-02T00:00:00Z",
+        "trait=leaf_count&since=2026-06-01T00:00:00Z&until=2026-06-02T00:00:00Z" + "&beside=R2" * 9,
+    ],
+)
+def test_a_chart_out_of_bounds_is_refused(client: httpx.Client, filled: Store, query: str) -> None:
+    assert client.get(f"/plots/site/dev/cam/R1/series?{query}").status_code == 422
+
+
+def test_a_chart_has_its_values_and_a_hole_for_every_gap(client: httpx.Client, store: Store) -> None:
+    items = [observation(seq, plot="R1") for seq in (*range(1, 21), *range(200, 221))]
+    numbered = [item.model_copy(update={"seq": number}) for number, item in enumerate(items, start=1)]
+    store.commit([letter(ObservationBatch(epoch=EPOCH, items=tuple(numbered)))])
+    asked = {"trait": "leaf_count", "since": "2026-06-01T12:00:00Z", "until": "2026-06-01T16:00:00Z", "points": 2000}
+    found = client.get("/plots/site/dev/cam/R1/series", params=asked).json()
+    line = found["lines"][0]
+    assert (line["value"][:2], line["value"].count(None), len(found["gaps"])) == ([1.0, 2.0], 1, 1)
+    hole = found["at"][line["at"][line["value"].index(None)]]
+    assert found["gaps"][0][0] < hole < found["gaps"][0][1]
 
 
 def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.Client, store: Store) -> None:
@@ -139,6 +172,6 @@ def test_healthz_fails_and_the_page_warns_when_nothing_is_received(store: Store)
     deaf = SimpleNamespace(connected=False, writing=True, tally=dict)
     with served(store, deaf) as client:
         assert client.get("/healthz").status_code == 503
-        assert "not receiving" in client.get("/").text
+        assert "Nothing is received" in client.get("/").text
     with served(store) as client:
         assert client.get("/healthz").status_code == 200
