@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 EVERYTHING := $(VENV)/.installed-edge+fleet+warehouse+train+export+test
 comma := ,
 
-.PHONY: help demo test test-slow test-device check format bench clean
+.PHONY: help demo test test-slow test-device check format bench assets clean
 
 help:
 	@echo "make demo [SOURCE=…] [STAY=1]  a device and a fleet service on a bundled clip, or on a"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-slow                 the long ones too"
 	@echo "make test-device               the device's tests with the device's packages alone"
 	@echo "make check                     ruff, mypy --strict, import-linter"
+	@echo "make assets                    fetch the pages' fonts and scripts anew, pinned and checked (needs npm)"
 	@echo "make bench                     every benchmark, as JSON"
 
 $(BIN)/python:
@@ -53,6 +54,9 @@ format: $(VENV)/.installed-check
 bench: $(EVERYTHING)
 	@$(BIN)/python benchmarks/loop.py
 	@$(BIN)/python benchmarks/outbox.py
+
+assets: $(EVERYTHING)
+	@$(BIN)/python -m fleet.assets
 
 clean:
 	@rm -rf $(VENV) .venv-device build *.egg-info var

@@ -34,6 +34,7 @@ def write_fleet_config(state: Path) -> Path:
             "state_dir": str(state / "fleet"),
             "mqtt": {"embedded": True, "host": "127.0.0.1", "port": 0},
             "http": {"host": "127.0.0.1", "port": 0},
+            "pictures": {"every_s": 5},
         },
     )
 

@@ -13,9 +13,7 @@ import ssl
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -24,11 +22,12 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge.contract import messages, tls, topics
-from fleet.errors import ConfigError, StoreError
+from fleet.broker_tls import broker_context, show_newest
+from fleet.errors import StoreError
 from fleet.inlet import Envelope, Inlet
 from fleet.intake import Letter, Reject, read
 from fleet.ledger import Watermark
-from fleet.settings import MqttSettings, MqttTlsSettings
+from fleet.settings import MqttSettings
 from fleet.store import Store
 
 log = logging.getLogger(__name__)
@@ -109,7 +108,7 @@ class Ingest:
         self._subscribed = threading.Event()
         self._session = 0
         self._store_failed = False
-        self._context = _context(settings)
+        self._context = broker_context(settings)
         self._trouble = ""
         self._client = _client(settings, self._context)
         self._client.on_connect = self._on_connect
@@ -200,11 +199,11 @@ class Ingest:
         self._subscribed.clear()
         if not self._stopping.is_set():
             log.warning("the connection to the broker ended (%s); trying again", reason)
-        self._show_newest_certificate()
+        show_newest(self._context, self._settings)
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: Any) -> None:
         self._tell_trouble(sys.exc_info()[1])  # the library calls this while it handles the error, and does not pass it
-        self._show_newest_certificate()
+        show_newest(self._context, self._settings)
 
     def _on_log(self, _client: mqtt.Client, _data: Any, _level: int, text: str) -> None:
         """What TLS says after the handshake, as 1.3 does, the library tells its log alone."""
@@ -216,12 +215,6 @@ class Ingest:
         if meant and meant != self._trouble:
             log.error("the broker at %s:%s: %s", self._settings.host, self._port, meant)
             self._trouble = meant
-
-    def _show_newest_certificate(self) -> None:
-        """It may have been renewed since the last connection."""
-        if self._settings.tls is not None and self._context is not None:
-            with suppress(OSError):  # what was loaded before goes on being shown
-                self._context.load_cert_chain(*_own(self._settings.tls))
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         """Never raises: an exception here would end the network thread."""
@@ -310,28 +303,6 @@ class Ingest:
             self.publish(topics.Address(mark.site, mark.device, topics.ACK), payload)
             if self._part.group is not None:
                 self._told[mark.site, mark.device, mark.epoch] = mark.seq
-
-
-def _context(settings: MqttSettings) -> ssl.SSLContext | None:
-    """The TLS that is wanted towards the broker.
-
-    Raises:
-        ConfigError: its files cannot be used.
-    """
-    if settings.tls is None:
-        return None
-    certificate, key = _own(settings.tls)
-    try:
-        return tls.client_context(settings.tls.ca or Path(), certificate, key)
-    except OSError as error:
-        raise ConfigError(
-            f"mqtt.tls: {settings.tls.ca}, {certificate} and {key} cannot be used: {error}; canopy-fleet ca init makes "
-            "them, and they must be readable by this user"
-        ) from error
-
-
-def _own(files: MqttTlsSettings) -> tuple[Path, Path]:
-    return files.certificate or Path(), files.key or Path()
 
 
 def _client(settings: MqttSettings, context: ssl.SSLContext | None) -> mqtt.Client:

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from sqlalchemy import Connection, select
 
 from edge.contract import topics
-from fleet import audit, schema
+from fleet import audit, schema, wishes
 from fleet.advance import advance, unsettled
 from fleet.errors import FleetError
 from fleet.ingest import Ingest
@@ -23,6 +23,7 @@ from fleet.rollout import Order, Rollout, State
 from fleet.rollout_rows import open_rollouts, read_facts, read_rollout, save_orders, save_rollout
 from fleet.settings import RolloutSettings
 from fleet.store import Store
+from fleet.wishes import with_settings
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,18 @@ class Rollouts:
         for name in names:
             with self._said_once(f"the devices of rollout {name}"):  # one that cannot go on holds up no other
                 self._carry_on(name)
+        with self._said_once("wanted settings"):
+            self._settle()
+
+    def _settle(self) -> None:
+        """Tell devices what is wanted of their settings, without holding up the ingest where nothing is new."""
+        with self._store.reading() as connection:
+            if not wishes.untold(connection):
+                return
+        with self._store.writing() as connection:
+            news = wishes.settle(connection, datetime.now(timezone.utc))
+        for device, desired in news:
+            self._publish(device, desired.encode())
 
     def _carry_on(self, name: str) -> None:
         """Look without holding up the ingest first: most looks change nothing."""
@@ -127,13 +140,14 @@ def carry_on(connection: Connection, name: str, now: datetime) -> Sequence[Order
         return ()
     fleet = read_facts(connection)
     step = advance(before, fleet, now)
-    save_orders(connection, name, step.orders, now)
+    orders = with_settings(connection, step.orders)
+    save_orders(connection, name, orders, now)
     still_open = bool(step.orders) or unsettled(step.rollout, fleet)
     save_rollout(connection, before, step.rollout, now, still_open=still_open)
     for action, detail in _news(before, step.rollout):
         audit.record(connection, audit.SERVICE, action, name, before.arms[0].model.digest, **detail)
         log.info("%s %s: %s", action, name, detail)
-    return step.orders
+    return orders
 
 
 def _news(before: Rollout, after: Rollout) -> list[tuple[str, dict[str, object]]]:

@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from fleet.alerts.watch import Watch
+from fleet.asks import Asks
 from fleet.broker import EmbeddedBroker
 from fleet.ca.api import Authority
 from fleet.ca.enrolment import Terms
@@ -26,6 +27,8 @@ from fleet.ca.upkeep import Upkeep
 from fleet.errors import ConfigError, PortTaken
 from fleet.homeassistant import HomeAssistant
 from fleet.ingest import MAX_PACKET_BYTES, Ingest, Part
+from fleet.live import packets
+from fleet.live.feed import Feed
 from fleet.login import users
 from fleet.repository.folder import RepositoryFolder
 from fleet.rollouts import Rollouts
@@ -103,7 +106,13 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         repository = settings.updates.repository
         if repository is not None:
             parts.enter_context(_online_signatures(repository))
-        app = create_app(store, ingest, repository=repository, authority=authority)
+        feed = Feed(settings.mqtt, mqtt_port)
+        parts.callback(feed.stop)
+        feed.start()
+        asks = Asks(store, feed, settings.pictures)
+        parts.callback(asks.stop, _STOPS_WITHIN_S)
+        asks.start()
+        app = create_app(store, ingest, feed, asks, repository=repository, authority=authority)
         parts.enter_context(serve_web(app, http_socket, settings.http))
         http_port = http_socket.getsockname()[1]
         where = (settings.http.host, http_port, settings.mqtt.host, mqtt_port)
@@ -270,6 +279,7 @@ def serve_web(app: FastAPI, listening: socket.socket, http: HttpSettings | None 
         app, log_level="warning", access_log=False, lifespan="off", limit_concurrency=1_000,
         timeout_graceful_shutdown=1, server_header=False,
         proxy_headers=bool(http.proxies), forwarded_allow_ips=list(http.proxies),
+        ws="websockets-sansio", ws_max_size=2 * packets.MAX_PACKET_BYTES, ws_per_message_deflate=False,
     )  # fmt: skip
     config.load()
     config.ssl = tls_context(http)

@@ -137,6 +137,15 @@ class StoreSettings(Settings):
     keep_readings_days: Annotated[int, Field(ge=2, le=36_500)] | None = None
 
 
+class PictureSettings(Settings):
+    """How old the overview's picture of a camera may become before its device is asked for a new one; 0: never ask.
+
+    A picture has up to 384 kB: 1,000 cameras every ten minutes are at most 640 kB a second.
+    """
+
+    every_s: Annotated[float, Field(ge=0, le=86_400)] = 600.0
+
+
 class UpdateSettings(Settings):
     """The update repository: a folder that ``canopy-fleet repo`` made, if this service is to serve it to devices.
 
@@ -176,6 +185,7 @@ class FleetSettings(Settings):
     rollouts: RolloutSettings = RolloutSettings()
     ingest: IngestSettings = IngestSettings()
     store: StoreSettings = StoreSettings()
+    pictures: PictureSettings = PictureSettings()
     updates: UpdateSettings = UpdateSettings()
     ca: CaSettings = CaSettings()
     alerts: AlertSettings = AlertSettings()

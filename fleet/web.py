@@ -5,34 +5,46 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection
 
-from fleet import metrics, page, rollout_page, views
+from fleet import metrics, views
 from fleet.access import Role, requires, visit
 from fleet.api.application import PREFIX as API_PREFIX
 from fleet.api.application import create_api, mount
+from fleet.asks import Asks
 from fleet.brapi.application import PREFIX as BRAPI_PREFIX
 from fleet.brapi.application import create_brapi
 from fleet.ca.api import Authority, add_enrolment
 from fleet.errors import StoreError
 from fleet.ingest import Ingest
+from fleet.live.feed import Feed
+from fleet.live.relay import add_live
 from fleet.login.gate import Gate
 from fleet.login.headers import SecurityHeaders
 from fleet.login.pages import add_login
+from fleet.pages.routes import add_pages
 from fleet.repository.folder import RepositoryFolder
 from fleet.store import Store
 
 
 def create_app(
-    store: Store, ingest: Ingest, *, repository: Path | None = None, authority: Authority | None = None
+    store: Store,
+    ingest: Ingest,
+    feed: Feed | None = None,
+    asks: Asks | None = None,
+    *,
+    repository: Path | None = None,
+    authority: Authority | None = None,
 ) -> FastAPI:
     """The web application over a store.
 
     Args:
         store: what is shown.
         ingest: tells whether messages arrive.
+        feed: what open pages hear; without it they are drawn anew now and then.
+        asks: asks devices for pictures and logs; without it nobody can.
         repository: the update repository, whose public part is served below ``/updates/``.
         authority: signs devices' certificates, if devices enrol here.
     """
@@ -52,22 +64,17 @@ def create_app(
     add_login(app, store)
     if authority is not None:
         add_enrolment(app, store, *authority)
-    _add_page(app, Depends(connection), ingest)
+    add_pages(app, store, Depends(connection), ingest, asks)
+    if feed is not None:
+        add_live(app, feed)
+    _add_health(app, Depends(connection), ingest)
     _add_metrics(app, Depends(connection), ingest)
     mount(app, API_PREFIX, create_api(store, ingest, repository))
     mount(app, BRAPI_PREFIX, create_brapi(store))
     return app
 
 
-def _add_page(app: FastAPI, reading: Any, ingest: Ingest) -> None:
-    @app.get("/", response_class=HTMLResponse)
-    def show(connection: Connection = reading) -> str:
-        return page.draw(connection, receiving=ingest.connected and ingest.writing)
-
-    @app.get("/rollouts", response_class=HTMLResponse)
-    def show_rollouts(connection: Connection = reading) -> str:
-        return rollout_page.draw(connection, receiving=ingest.connected and ingest.writing)
-
+def _add_health(app: FastAPI, reading: Any, ingest: Ingest) -> None:
     @app.get("/healthz")
     def healthz(response: Response, connection: Connection = reading) -> dict[str, Any]:
         well = ingest.connected and ingest.writing

@@ -88,6 +88,17 @@ def outcome(observation: Mapping[str, Any]) -> str:
     return f"{word}: {', '.join(reasons)}" if reasons else word
 
 
+def reading(observation: Mapping[str, Any]) -> dict[str, Any]:
+    """An observation as a table shows it: what became of it, each trait with its unit, and how each was got."""
+    found = {trait["trait"]: trait for trait in observation["traits"]}
+    return {
+        **observation,
+        "says": outcome(observation),
+        "values": {name: value(trait) for name, trait in found.items()},
+        "methods": {name: method(trait) for name, trait in found.items()},
+    }
+
+
 def trait_columns(observations: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Name and heading of each trait that is shown: of the vocabulary's the main ones, then those not known to it."""
     found = {trait["trait"] for observation in observations for trait in observation["traits"]}

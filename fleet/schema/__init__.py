@@ -6,6 +6,7 @@ A device is (site, device); a stream is one epoch of a device, and its records a
 
 from fleet.schema.access import api_tokens, sessions, users
 from fleet.schema.alerts import alerts, past_alerts, silences
+from fleet.schema.asks import asks, device_settings, pictures
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, Numbers, metadata
 from fleet.schema.drift import drift_labels, drift_windows
@@ -23,11 +24,13 @@ __all__ = [
     "alerts",
     "aliases",
     "api_tokens",
+    "asks",
     "audit",
     "cameras",
     "certificates",
     "daily",
     "desired",
+    "device_settings",
     "device_tags",
     "devices",
     "digests",
@@ -44,6 +47,7 @@ __all__ = [
     "models",
     "observations",
     "past_alerts",
+    "pictures",
     "plots",
     "rejects",
     "reported",

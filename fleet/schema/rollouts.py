@@ -72,7 +72,7 @@ desired = Table(
     metadata,
     Column("device_id", Integer, ForeignKey("devices.id"), primary_key=True),
     Column("revision", BigInteger, nullable=False),
-    Column("rollout_id", String(64), ForeignKey("rollouts.id"), nullable=False),
+    Column("rollout_id", String(64), ForeignKey("rollouts.id")),  # the one that told it last; null: none did
     Column("returning_to", JsonText),
     Column("payload", JsonText, nullable=False),
     Column("told_at", Moment, nullable=False),

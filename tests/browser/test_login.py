@@ -34,11 +34,10 @@ def url(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def tab() -> Iterator[Any]:
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_page(viewport={"width": 390, "height": 800})
-        browser.close()
+def tab(browser: Any) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    yield page
+    page.close()
 
 
 def test_a_person_logs_in_with_the_keyboard_sees_the_page_they_wanted_and_leaves(url: str, tab: Any) -> None:

@@ -1,4 +1,4 @@
-"""The page over a real store, and what every answer has in common."""
+"""The page and the API over a real store."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +18,7 @@ from fleet.web import create_app
 from tests.sim.fleet_records import EPOCH, OTHER_EPOCH, batch, event, gap, health, letter, observation
 
 WELL = SimpleNamespace(connected=True, writing=True, tally=dict)
+DEVICE = "/api/devices/site/dev"
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_the_empty_page_says_what_to_do(client: httpx.Client) -> None:
     assert "No device has been heard of yet" in client.get("/").text
 
 
-@pytest.mark.parametrize("path", ["/", "/static/page.css", "/static/refresh.js", "/api/v1/devices", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/static/page.css", "/static/live.js", "/api/devices", "/nowhere"])
 def test_every_answer_forbids_framing_sniffing_and_foreign_content(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
@@ -66,11 +67,44 @@ def test_every_answer_forbids_framing_sniffing_and_foreign_content(client: httpx
 
 
 def test_the_page_shows_device_traits_outcomes_completeness_and_events(client: httpx.Client, filled: Store) -> None:
-    text = client.get("/").text
+    text = client.get("/devices/site/dev").text
     for shown in ("dev", "canopy-edge 0.1.0", "no plant", "leaves", "camera lost", "number its records anew 1 time"):
         assert shown in text
-    assert "http://" not in text
-    assert "https://" not in text
+    for path in ("/", "/devices/site/dev", "/plots/site/dev/cam/R1", "/rollouts"):
+        text = client.get(path).text
+        assert "http://" not in text
+        assert "https://" not in text
+
+
+@pytest.mark.parametrize("path", ["/devices/site/nobody", "/plots/site/dev/cam/nobody", "/pictures/site/dev/cam"])
+def test_a_page_of_what_nobody_heard_of_is_not_found(client: httpx.Client, filled: Store, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "trait=leaf_count&since=2026-06-01T00:00:00Z&until=2026-05-01T00:00:00Z",
+        "trait=leaf_count&since=1990-06-01T00:00:00Z&until=2026-05-01T00:00:00Z",
+        "trait=leaf_count&since=2026-06-01T00:00:00Z&until=2026-06-02T00:00:00Z&points=1000000",
+        "trait=%27%3Bdrop&since=2026-06-01T00:00:00Z&until=2026-06-02T00:00:00Z",
+        "trait=leaf_count&since=2026-06-01T00:00:00Z&until=2026-06-02T00:00:00Z" + "&beside=R2" * 9,
+    ],
+)
+def test_a_chart_out_of_bounds_is_refused(client: httpx.Client, filled: Store, query: str) -> None:
+    assert client.get(f"/plots/site/dev/cam/R1/series?{query}").status_code == 422
+
+
+def test_a_chart_has_its_values_and_a_hole_for_every_gap(client: httpx.Client, store: Store) -> None:
+    items = [observation(seq, plot="R1") for seq in (*range(1, 21), *range(200, 221))]
+    numbered = [item.model_copy(update={"seq": number}) for number, item in enumerate(items, start=1)]
+    store.commit([letter(ObservationBatch(epoch=EPOCH, items=tuple(numbered)))])
+    asked = {"trait": "leaf_count", "since": "2026-06-01T12:00:00Z", "until": "2026-06-01T16:00:00Z", "points": 2000}
+    found = client.get("/plots/site/dev/cam/R1/series", params=asked).json()
+    line = found["lines"][0]
+    assert (line["value"][:2], line["value"].count(None), len(found["gaps"])) == ([1.0, 2.0], 1, 1)
+    hole = found["at"][line["at"][line["value"].index(None)]]
+    assert found["gaps"][0][0] < hole < found["gaps"][0][1]
 
 
 def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.Client, store: Store) -> None:
@@ -82,10 +116,62 @@ def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.C
     assert "&lt;script&gt;" in text
 
 
+def test_latest_has_the_newest_of_each_plot_in_the_order_of_people(client: httpx.Client, filled: Store) -> None:
+    found = client.get(f"{DEVICE}/latest").json()
+    assert [(row["plot"], row["seq"]) for row in found] == [("P1", 1), ("R1", 9), ("R2", 8), ("R3", 10), ("R10", 7)]
+
+
+def test_stream_accounts_for_every_number(client: httpx.Client, filled: Store) -> None:
+    first, second = client.get(f"{DEVICE}/stream").json()
+    assert (first["received"], first["dropped"], first["missing"], first["max_seq"]) == (11, 9, 5, 25)
+    assert (first["watermark"], second["watermark"]) == (20, 1)
+
+
+def test_completeness_has_one_entry_for_each_hour(client: httpx.Client, filled: Store) -> None:
+    assert len(client.get(f"{DEVICE}/completeness?hours=48").json()) == 48
+
+
+def test_observations_are_filtered_and_newest_first(client: httpx.Client, filled: Store) -> None:
+    query = {"site": "site", "device": "dev", "plot": "R2", "trait": "leaf_count", "since": "2026-06-01T14:03:00+02:00"}
+    found = client.get("/api/observations", params=query).json()
+    assert [row["traits"][0]["value"] for row in found] == [8.0, 5.0]
+    assert len(client.get("/api/observations", params={**query, "limit": 1}).json()) == 1
+    assert client.get("/api/observations", params={**query, "trait": "hue"}).json() == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{DEVICE}/completeness?hours=0",
+        f"{DEVICE}/completeness?hours=100000",
+        "/api/observations?site=site&device=dev&limit=100000",
+        "/api/observations?site=site&device=dev&since=0001-01-01T00:00:00%2B14:00",
+        "/api/observations?site=site&device=dev&since=2026-06-01T12:00:00",
+        "/api/observations?site=site&device=dev&plot=%27%3Bdrop",
+        "/api/devices/%2e%2e/dev/latest",
+        "/api/devices/site/%00/latest",
+    ],
+)
+def test_a_question_out_of_bounds_is_refused(client: httpx.Client, filled: Store, path: str) -> None:
+    assert client.get(path).status_code in {404, 422}
+
+
+def test_a_device_that_nobody_heard_of_is_not_found(client: httpx.Client) -> None:
+    answer = client.get("/api/devices/site/nobody/latest")
+    assert (answer.status_code, "site/nobody" in answer.json()["detail"]) == (404, True)
+
+
+def test_a_store_that_is_gone_is_a_503_with_its_reason(client: httpx.Client, store: Store, tmp_path: Path) -> None:
+    store.close()
+    (tmp_path / "fleet.sqlite").write_bytes(b"rubbish" * 1000)
+    answer = client.get("/api/devices")
+    assert (answer.status_code, "damaged" in answer.json()["detail"]) == (503, True)
+
+
 def test_healthz_fails_and_the_page_warns_when_nothing_is_received(store: Store) -> None:
     deaf = SimpleNamespace(connected=False, writing=True, tally=dict)
     with served(store, deaf) as client:
         assert client.get("/healthz").status_code == 503
-        assert "not receiving" in client.get("/").text
+        assert "Nothing is received" in client.get("/").text
     with served(store) as client:
         assert client.get("/healthz").status_code == 200

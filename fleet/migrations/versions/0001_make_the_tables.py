@@ -212,6 +212,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("crop", "alias"),
     )
     op.create_table(
+        "asks",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("device_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=True),
+        sa.Column("who", sa.String(length=256), nullable=False),
+        sa.Column("asked_at", schema.Moment(), nullable=False),
+        sa.Column("expires_at", schema.Moment(), nullable=False),
+        sa.Column("answered_at", schema.Moment(), nullable=True),
+        sa.Column("ok", sa.Boolean(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("media_type", sa.String(length=256), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("asks", schema=None) as batch_op:
+        batch_op.create_index("asks_by_device", ["device_id", "asked_at"], unique=False)
+
+    op.create_table(
         "cameras",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("device_id", sa.Integer(), nullable=False),
@@ -225,7 +245,7 @@ def upgrade() -> None:
         "desired",
         sa.Column("device_id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("rollout_id", sa.String(length=64), nullable=False),
+        sa.Column("rollout_id", sa.String(length=64), nullable=True),
         sa.Column("returning_to", schema.JsonText, nullable=True),
         sa.Column("payload", schema.JsonText, nullable=False),
         sa.Column("told_at", schema.Moment(), nullable=False),
@@ -234,11 +254,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id"),
     )
     op.create_table(
+        "device_settings",
+        sa.Column("device_id", sa.Integer(), nullable=False),
+        sa.Column("settings", schema.JsonText, nullable=False),
+        sa.Column("told", sa.Boolean(), nullable=False),
+        sa.Column("who", sa.String(length=256), nullable=False),
+        sa.Column("wanted_at", schema.Moment(), nullable=False),
+        sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
+        sa.PrimaryKeyConstraint("device_id"),
+    )
+    op.create_table(
         "device_tags",
         sa.Column("device_id", sa.Integer(), nullable=False),
         sa.Column("tag", sa.String(length=129), nullable=False),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
         sa.PrimaryKeyConstraint("device_id", "tag"),
+    )
+    op.create_table(
+        "pictures",
+        sa.Column("device_id", sa.Integer(), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("taken_at", schema.Moment(), nullable=False),
+        sa.Column("received_at", schema.Moment(), nullable=False),
+        sa.Column("digest", sa.String(length=71), nullable=False),
+        sa.Column("width_px", sa.Integer(), nullable=False),
+        sa.Column("height_px", sa.Integer(), nullable=False),
+        sa.Column("jpeg", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["device_id"], ["devices.id"]),
+        sa.PrimaryKeyConstraint("device_id", "camera"),
     )
     op.create_table(
         "reported",
@@ -534,9 +577,15 @@ def downgrade() -> None:
 
     op.drop_table("rollout_devices")
     op.drop_table("reported")
+    op.drop_table("pictures")
     op.drop_table("device_tags")
+    op.drop_table("device_settings")
     op.drop_table("desired")
     op.drop_table("cameras")
+    with op.batch_alter_table("asks", schema=None) as batch_op:
+        batch_op.drop_index("asks_by_device")
+
+    op.drop_table("asks")
     op.drop_table("aliases")
     op.drop_table("users")
     op.drop_table("trait_sets")

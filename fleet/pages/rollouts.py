@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 from sqlalchemy import Connection
 
-from fleet import registry, rollout_views
-from fleet.page import environment
+from fleet import page, registry, rollout_views
 from fleet.rollout import Standing
 
 MAX_ROLLOUTS = 20
@@ -28,8 +26,13 @@ WORDS = {
 }
 """What the standings are called, in the order in which a wave's squares stand."""
 
+_STEPS = {
+    "running": (("pause", "Pause", ""), ("abort", "Abort", "Abort this rollout? Devices that have it keep it.")),
+    "paused": (("resume", "Resume", ""), ("abort", "Abort", "Abort this rollout? Devices that have it keep it.")),
+}
+"""What an operator can do in each state: the step, its word, and what is asked before."""
+
 _ORDER = {standing: number for number, standing in enumerate(WORDS)}
-_BAR, _GAP, _HEIGHT = 10, 2, 50
 
 Document = dict[str, Any]
 
@@ -37,17 +40,13 @@ Document = dict[str, Any]
 def draw(connection: Connection, *, receiving: bool) -> str:
     """The page as HTML. ``receiving``: whether messages can arrive and are stored."""
     found = rollout_views.list_rollouts(connection, MAX_ROLLOUTS)
-    return (
-        environment()
-        .get_template("rollouts.html")
-        .render(
-            now=datetime.now(timezone.utc),
-            receiving=receiving,
-            rollouts=[_rollout(one) for one in found],
-            more_rollouts=rollout_views.count_rollouts(connection) - len(found),
-            models=registry.list_models(connection)[:MAX_MODELS],
-            words=WORDS,
-        )
+    return page.draw(
+        "rollouts.html",
+        receiving=receiving,
+        rollouts=[_rollout(one) for one in found],
+        more_rollouts=rollout_views.count_rollouts(connection) - len(found),
+        models=registry.list_models(connection)[:MAX_MODELS],
+        words=WORDS,
     )
 
 
@@ -55,6 +54,7 @@ def _rollout(found: Document) -> Document:
     devices = [{**one, "says": _says(one)} for one in found["devices"]]
     return {
         **found,
+        "steps": _STEPS.get(found["state"], ()),
         "waves": [_wave(wave, devices) for wave in found["waves"]],
         "legend": [standing for standing in WORDS if found["counts"][standing]],
         "own_name": found["id"] != "-".join((found["models"][0]["name"], found["models"][0]["version"])),
@@ -102,7 +102,7 @@ def _says(one: Document) -> str:
 
 
 def _histograms(shadow: Document) -> list[Document]:
-    """Those that were reported. Where the two models agree is marked."""
+    """Those that were reported, with what each bin stands for. Where the two models agree is marked."""
     drawn = []
     for bins, title, low, high, agree in (
         ("count_bins", "Count", "8 fewer", "8 more", "middle"),
@@ -112,26 +112,15 @@ def _histograms(shadow: Document) -> list[Document]:
         counts = shadow[bins]
         if sum(counts):
             best = len(counts) - 1 if agree == "last" else len(counts) // 2
+            share = counts[best] / sum(counts)
             drawn.append(
                 {
                     "title": title,
                     "low": low,
                     "high": high,
-                    "says": f"{counts[best] / sum(counts):.0%} {'in the top bin' if agree == 'last' else 'equal'}",
-                    "width": len(counts) * (_BAR + _GAP),
-                    "bars": [_bar(number, count, counts, agrees=number == best) for number, count in enumerate(counts)],
+                    "counts": ",".join(map(str, counts)),
+                    "best": best,
+                    "says": f"{share:.0%} {'in the top bin' if agree == 'last' else 'equal'}",
                 }
             )
     return drawn
-
-
-def _bar(number: int, count: int, counts: Sequence[int], *, agrees: bool) -> Document:
-    height = round(_HEIGHT * count / max(counts), 1) if count else 0.5
-    return {
-        "x": number * (_BAR + _GAP),
-        "y": 1 + _HEIGHT - height,
-        "width": _BAR,
-        "height": height,
-        "agrees": agrees,
-        "says": f"{count} of {sum(counts)}",
-    }

@@ -1,0 +1,1 @@
+"""The pages, each drawn on the server from one view of the store."""
