@@ -7,9 +7,7 @@ one that does not, the gate writes that it was called.
 """
 
 import hmac
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -105,15 +103,24 @@ class Gate:
     async def _pass(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
         scope.setdefault("state", {})["principal"] = visit.principal
         token = current.set(visit)
-        status = [500]
         try:
             with audit.noticing() as noticed:
-                await self._app(scope, receive, _watched(send, status))
-            changed = scope["type"] == "http" and scope["method"] not in HARMLESS and status[0] < 400
-            if changed and not noticed and visit.principal is not None:
-                await run_in_threadpool(self._note, visit.principal.name, scope["method"], scope["path"], status[0])
+                await self._app(scope, receive, self._noting(scope, send, visit, noticed))
         finally:
             current.reset(token)
+
+    def _noting(self, scope: Scope, send: Send, visit: Visit, noticed: list[str]) -> Send:
+        """Before the answer to a change goes out, it is in the audit log."""
+        if scope["type"] != "http" or scope["method"] in HARMLESS or visit.principal is None:
+            return send
+        who = visit.principal.name
+
+        async def note_first(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400 and not noticed:
+                await run_in_threadpool(self._note, who, scope["method"], scope["path"], message["status"])
+            await send(message)
+
+        return note_first
 
     def _note(self, who: str, method: str, path: str, status: int) -> None:
         with self._store.writing() as connection:
@@ -162,15 +169,6 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return give
-
-
-def _watched(send: Send, status: list[int]) -> Callable[[MutableMapping[str, Any]], Awaitable[None]]:
-    async def note(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            status[0] = message["status"]
-        await send(message)
-
-    return note
 
 
 def _answer(asked: HTTPConnection, method: str, refused: Refusal) -> ASGIApp:
