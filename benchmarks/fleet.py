@@ -172,18 +172,12 @@ def storm(asked: argparse.Namespace) -> dict[str, Any]:
         found = simulate(here, "--devices", asked.devices, "--plots", asked.plots, "--mode", "storm")
         engine = create_engine(here.url)
         with engine.connect() as connection:
-            table = schema.observations.c
-            numbers = select(func.count(), func.count(func.distinct(table.stream_id * 1_000_000 + table.seq)))
-            stored, distinct = connection.execute(numbers).one()
+            each = select(schema.observations.c.stream_id, schema.observations.c.seq)
+            stored = connection.execute(select(func.count()).select_from(each.subquery())).scalar_one()
+            distinct = connection.execute(select(func.count()).select_from(each.distinct().subquery())).scalar_one()
         engine.dispose()
-    return {
-        "processes": asked.processes[-1],
-        "devices": asked.devices,
-        **found,
-        "plots": asked.plots,
-        "stored": stored,
-        "distinct": distinct,
-    }
+    what = {"processes": asked.processes[-1], "devices": asked.devices, "plots": asked.plots}
+    return {**what, **found, "stored": stored, "distinct": distinct}
 
 
 def measure_overview(asked: argparse.Namespace) -> dict[str, Any]:
