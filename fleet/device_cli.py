@@ -58,6 +58,6 @@ def crop(
         if len(parts) not in {3, 4}:
             raise NotFound(f"{place} is no place; give SITE/DEVICE/CAMERA or SITE/DEVICE/CAMERA/PLOT")
         with writing(config) as connection:
-            set_crop(connection, *parts[:3], name, *parts[3:])
+            set_crop(connection, parts[0], parts[1], parts[2], name, plot=parts[3] if len(parts) == 4 else None)
             audit.record(connection, person(who), "crop.set", place, crop=name)
         typer.echo(f"{place}: {name or 'no crop'}")
