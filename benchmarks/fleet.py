@@ -151,7 +151,7 @@ def ingest(asked: argparse.Namespace) -> dict[str, Any]:
         for processes, found in rates.items():
             with machine(processes) as here:
                 eager = ("--mode", "eager", "--warm-up-s", asked.warm_up_s, "--seconds", asked.seconds)
-                found.append(simulate(here, "--devices", asked.devices, *eager))
+                found.append(simulate(here, "--devices", asked.devices, "--plots", asked.plots, *eager))
     medians = {
         str(number): statistics.median(one["observations_per_s"] for one in found) for number, found in rates.items()
     }
@@ -163,20 +163,21 @@ def ingest(asked: argparse.Namespace) -> dict[str, Any]:
 def paced(asked: argparse.Namespace) -> dict[str, Any]:
     with machine(asked.processes[-1]) as here:
         pace = ("--mode", "paced", "--period-s", asked.period_s, "--warm-up-s", asked.warm_up_s)
-        found = simulate(here, "--devices", asked.devices, *pace, "--seconds", asked.seconds)
-    return {"processes": asked.processes[-1], "devices": asked.devices, **found}
+        found = simulate(here, "--devices", asked.devices, "--plots", asked.plots, *pace, "--seconds", asked.seconds)
+    return {"processes": asked.processes[-1], "devices": asked.devices, "plots": asked.plots, **found}
 
 
 def storm(asked: argparse.Namespace) -> dict[str, Any]:
     with machine(asked.processes[-1]) as here:
-        found = simulate(here, "--devices", asked.devices, "--mode", "storm")
+        found = simulate(here, "--devices", asked.devices, "--plots", asked.plots, "--mode", "storm")
         engine = create_engine(here.url)
         with engine.connect() as connection:
-            table = schema.observations.c
-            numbers = select(func.count(), func.count(func.distinct(table.stream_id * 1_000_000 + table.seq)))
-            stored, distinct = connection.execute(numbers).one()
+            each = select(schema.observations.c.stream_id, schema.observations.c.seq)
+            stored = connection.execute(select(func.count()).select_from(each.subquery())).scalar_one()
+            distinct = connection.execute(select(func.count()).select_from(each.distinct().subquery())).scalar_one()
         engine.dispose()
-    return {"processes": asked.processes[-1], "devices": asked.devices, **found, "stored": stored, "distinct": distinct}
+    what = {"processes": asked.processes[-1], "devices": asked.devices, "plots": asked.plots}
+    return {**what, **found, "stored": stored, "distinct": distinct}
 
 
 def measure_overview(asked: argparse.Namespace) -> dict[str, Any]:
@@ -251,6 +252,7 @@ def main() -> None:
     parser.add_argument("part", choices=["ingest", "paced", "storm", "overview"])
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--devices", type=int)
+    parser.add_argument("--plots", type=int, default=30, help="observations in a batch")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--warm-up-s", type=float, default=10.0)
     parser.add_argument("--seconds", type=float, default=30.0)

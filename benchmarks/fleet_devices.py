@@ -10,6 +10,7 @@ import random
 import struct
 import time
 from datetime import datetime, timezone
+from typing import Any
 
 from edge.contract import topics
 from edge.contract.messages import ObservationBatch
@@ -21,12 +22,12 @@ RESENDS_AFTER_S = 20.0
 _MODEL = "sha256:" + "ab" * 32
 
 
-def template() -> bytes:
+def template(plots: int) -> bytes:
     """A batch of one observation for each plot, with a place for every number and moment: encoded once."""
     traits = list(VOCABULARY.values())[:TRAITS]
     at = datetime(2026, 1, 1, tzinfo=timezone.utc)
     items = []
-    for plot in range(PLOTS):
+    for plot in range(plots):
         values = tuple(
             TraitValue(trait=one.name, value=10.25 + plot + number, unit=one.unit, method=one.method, uncertainty=0.5)
             for number, one in enumerate(traits)
@@ -37,20 +38,17 @@ def template() -> bytes:
         )  # fmt: skip
         items.append(ObservationEntry(seq=plot + 1_000_001, record=record))
     text = ObservationBatch(epoch="e" * 32, items=tuple(items)).encode().replace(b"%", b"%%")
-    for plot in range(PLOTS):
+    for plot in range(plots):
         text = text.replace(f'"seq":{plot + 1_000_001}'.encode(), b'"seq":%d')
     return text.replace(b'"2026-01-01T00:00:00Z"', b'"%s"').replace(b"e" * 32, b"%s")
 
 
-TEMPLATE = template()
-
-
-def payload(epoch: bytes, first: int) -> bytes:
+def payload(epoch: bytes, first: int, plots: int = PLOTS, made: bytes = template(PLOTS)) -> bytes:
     now = datetime.now(timezone.utc).isoformat().encode()
     numbers: list[object] = [epoch]
-    for seq in range(first, first + PLOTS):
+    for seq in range(first, first + plots):
         numbers += [seq, now]
-    return TEMPLATE % tuple(numbers)
+    return made % tuple(numbers)
 
 
 def packet(kind: int, body: bytes) -> bytes:
@@ -80,7 +78,8 @@ class Tally:
 class Device(asyncio.Protocol):
     """MQTT 3.1.1: connect, subscribe to the watermark, publish with QoS 1."""
 
-    def __init__(self, number: int, tally: Tally, *, eager: bool) -> None:
+    def __init__(self, number: int, tally: Tally, *, eager: bool, plots: int, made: bytes) -> None:
+        self.plots, self.made = plots, made
         self.name, self.tally, self.eager = f"d{number:05}", tally, eager
         self.epoch = f"{random.getrandbits(128):032x}".encode()
         self.sent = self.watermark = self.target = 0
@@ -120,7 +119,7 @@ class Device(asyncio.Protocol):
     def send(self) -> None:
         """The next batch."""
         self._publish(self.sent + 1)
-        self.sent += PLOTS
+        self.sent += self.plots
         self.target = self.sent
         self.sent_at = time.monotonic()
 
@@ -128,7 +127,7 @@ class Device(asyncio.Protocol):
         """Everything above the watermark, as a device does that hears nothing."""
         self.tally.resent += 1
         self.sent_at = time.monotonic()
-        for first in range(self.watermark + 1, self.sent + 1, PLOTS):
+        for first in range(self.watermark + 1, self.sent + 1, self.plots):
             self._publish(first)
 
     def drop(self) -> None:
@@ -137,7 +136,7 @@ class Device(asyncio.Protocol):
 
     def _publish(self, first: int) -> None:
         self._packet_id = self._packet_id % 65_535 + 1
-        body = self.topic + struct.pack("!H", self._packet_id) + payload(self.epoch, first)
+        body = self.topic + struct.pack("!H", self._packet_id) + payload(self.epoch, first, self.plots, self.made)
         self._write(packet(0x32, body))
 
     def _take(self, kind: int, body: bytes) -> None:
@@ -214,7 +213,8 @@ async def paced(devices: list[Device], period_s: float, until: float) -> None:
 
 async def run(asked: argparse.Namespace) -> dict[str, object]:
     tally = Tally()
-    devices = [Device(number, tally, eager=asked.mode == "eager") for number in range(asked.devices)]
+    how: dict[str, Any] = {"eager": asked.mode == "eager", "plots": asked.plots, "made": template(asked.plots)}
+    devices = [Device(number, tally, **how) for number in range(asked.devices)]
     await connect(devices, asked.port)
     watching = asyncio.create_task(watch(devices))
     started = time.monotonic()
@@ -253,7 +253,7 @@ async def storm(devices: list[Device], port: int, tally: Tally) -> dict[str, obj
         device.drop()
     await asyncio.sleep(1)
     for device in devices:
-        device.sent, device.target, device.sent_at = PLOTS, PLOTS, time.monotonic()
+        device.sent, device.target, device.sent_at = device.plots, device.plots, time.monotonic()
     print(json.dumps({"measuring": True}), flush=True)
     began = time.monotonic()
     back = asyncio.create_task(connect(devices, port, len(devices)))
@@ -276,6 +276,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--devices", type=int, default=10_000)
     parser.add_argument("--mode", choices=["paced", "eager", "storm"], default="paced")
+    parser.add_argument("--plots", type=int, default=PLOTS, help="observations in a batch")
     parser.add_argument("--period-s", type=float, default=60.0)
     parser.add_argument("--warm-up-s", type=float, default=10.0)
     parser.add_argument("--seconds", type=float, default=60.0)

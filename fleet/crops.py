@@ -3,7 +3,9 @@
 from sqlalchemy import Connection, select, update
 
 from fleet import schema
-from fleet.errors import NotFound
+from fleet.errors import NotFound, NotPossible
+
+MAX_LENGTH = 64
 
 
 def set_crop(
@@ -12,8 +14,11 @@ def set_crop(
     """Say what grows before a camera, or on one of its plots; ``None`` takes it back.
 
     Raises:
+        NotPossible: the name is empty or longer than 64 characters.
         NotFound: nothing has been heard of the camera or the plot.
     """
+    if crop is not None and not 0 < len(crop.strip()) <= MAX_LENGTH:
+        raise NotPossible(f"{crop!r:.80} is no name of a crop; give one of 1 to {MAX_LENGTH} characters")
     devices, cameras, plots = schema.devices, schema.cameras, schema.plots
     of_camera = (
         select(cameras.c.id)

@@ -120,3 +120,27 @@ def list_certificates(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
+
+
+@app.command()
+def crop(
+    place: Annotated[str, typer.Argument(metavar="SITE/DEVICE/CAMERA[/PLOT]")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="[CROP]", help="What grows there; without it, not known.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    who: WhoOption = None,
+) -> None:
+    """Say what grows before a camera, or on one of its plots, which goes before what is said of the camera."""
+    with errors_told():
+        from fleet import audit
+        from fleet.crops import set_crop
+        from fleet.errors import NotFound
+
+        parts = place.split("/")
+        if len(parts) not in {3, 4}:
+            raise NotFound(f"{place} is no place; give SITE/DEVICE/CAMERA or SITE/DEVICE/CAMERA/PLOT")
+        with writing(config) as connection:
+            set_crop(connection, parts[0], parts[1], parts[2], name, plot=parts[3] if len(parts) == 4 else None)
+            audit.record(connection, person(who), "crop.set", place, crop=name)
+        typer.echo(f"{place}: {name or 'no crop'}")

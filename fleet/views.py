@@ -77,18 +77,17 @@ def observations(
     limit: int = MAX_OBSERVATIONS,
 ) -> list[Document]:
     """Observations, newest first; with ``trait`` only that one of each, and only where there is one."""
-    table, streams, kinds, members = schema.observations, schema.streams, schema.kinds, schema.trait_set_members
-    own = select(streams.c.id).where(streams.c.device_id == device_id)
-    query = observed().where(table.c.stream_id.in_(own))
+    table, kinds, members = schema.observations, schema.kinds, schema.trait_set_members
+    query = observed().where(schema.cameras.c.device_id == device_id)
     having = select(members.c.trait_set_id).join_from(members, kinds).where(kinds.c.trait == trait)
     for condition in (
         schema.plots.c.name == plot if plot is not None else None,
         table.c.trait_set_id.in_(having) if trait is not None else None,
-        table.c.captured_at >= since if since is not None else None,
-        table.c.captured_at < until if until is not None else None,
+        table.c.taken_at >= since if since is not None else None,
+        table.c.taken_at < until if until is not None else None,
     ):
         query = query if condition is None else query.where(condition)
-    found = documents(connection, query.order_by(table.c.captured_at.desc(), table.c.seq.desc()).limit(limit))
+    found = documents(connection, query.order_by(table.c.taken_at.desc(), table.c.seq.desc()).limit(limit))
     return found if trait is None else list(map(_only(trait), found))
 
 

@@ -14,7 +14,7 @@ from edge.contract.records import EventKind, ObservationEntry, TraitValue
 from edge.contract.traits import LEAF_COUNT, PROJECTED_LEAF_AREA, Unit
 from fleet import schema
 from fleet.crops import set_crop
-from fleet.errors import BadCursor, NotFound
+from fleet.errors import BadCursor, NotFound, NotPossible
 from fleet.overview import overview
 from fleet.readings import Cursor, Selection, every_reading, page_of_readings
 from fleet.retention import let_readings_go
@@ -201,6 +201,12 @@ def test_a_crop_of_an_unknown_plot_is_said(store: Store) -> None:
     file(store, [reading(1, NOON, 1)])
     with store.writing() as connection, pytest.raises(NotFound, match="P7"):
         set_crop(connection, "site", "dev", "cam", "basil", plot="P7")
+
+
+@pytest.mark.parametrize("crop", ["", "  ", "x" * 65])
+def test_a_crop_has_a_name(store: Store, crop: str) -> None:
+    with store.writing() as connection, pytest.raises(NotPossible):
+        set_crop(connection, "site", "dev", "cam", crop)
 
 
 def test_the_overview_shows_now_against_yesterday_and_what_is_missing(store: Store) -> None:
