@@ -12,7 +12,7 @@ __all__ = ["database_url", "mosquitto", "postgres", "postgres_store", "sqlite_st
 
 NOT_ON_A_DEVICE = {
     *("torch", "lightning", "onnxscript", "onnxslim", "pycocotools"),
-    *("amqtt", "argon2", "fastapi", "jinja2", "psycopg", "sqlalchemy", "uvicorn"),
+    *("amqtt", "argon2", "fastapi", "jinja2", "psycopg", "pyarrow", "schemathesis", "sqlalchemy", "uvicorn"),
 }
 """What tests of training, export and fleet import, and no test of the device."""
 

@@ -19,6 +19,7 @@ from fleet.brapi.envelope import MAX_PAGE_SIZE, Paging
 from fleet.brapi.questions import Place
 from fleet.errors import NotPossible
 from fleet.miappe import sections
+from fleet.readings import Selection
 from fleet.store import Store
 from fleet.variables import Variable
 
@@ -127,9 +128,9 @@ def _cells(row: Row) -> dict[Variable, float]:
 
 
 def _observations(store: Store, study: Row, wish: Wish) -> Iterator[Row]:
-    table, devices, cameras = schema.observations, schema.devices, schema.cameras
-    here = [devices.c.site == study["site"], devices.c.device == study["device"], cameras.c.name == study["camera"]]
-    here += wish.within(table.c.taken_at)
+    with store.reading() as connection:
+        here = paged.of_plots(connection, Selection(study["site"], study["device"], study["camera"]))
+    here += wish.within(schema.observations.c.taken_at)
     after: tuple[datetime, int, int] | None = None
     while True:
         with store.reading() as connection:

@@ -1,24 +1,18 @@
 """What an export has not yet: which numbers are settled and not done, and the rows under them."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from itertools import islice
-from typing import Any
+from operator import ge, lt
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from fleet import paged, schema
+from fleet.observed import documents
 from fleet.spans import Spans, holes, union
 from fleet.store import Store
 from fleet.warehouse.position import Choice, Numbers
 from fleet.warehouse.rows import Row, flat
 
-_STREAMS_AT_ONCE = 200
-_RUNS_AT_ONCE = 500
 _OBSERVATIONS_AT_ONCE = 2_000
-
-_Runs = list[tuple[int, int, int]]
-"""Stream, first number, last number."""
 
 
 def pending(connection: Connection, choice: Choice, done: Mapping[str, Spans]) -> Numbers:
@@ -36,43 +30,36 @@ def pending(connection: Connection, choice: Choice, done: Mapping[str, Spans]) -
 
 
 def rows(store: Store, choice: Choice, numbers: Mapping[str, Spans]) -> Iterator[list[Row]]:
-    """The rows under these numbers, a page at a time, in the order of ``taken_at`` within some streams.
+    """The rows under these numbers, a page at a time, stream by stream.
 
     The same numbers give the same rows in the same order, whenever it is asked.
     """
     with store.reading() as connection:
-        runs = [
-            (stream_id, first, last)
-            for stream_id, name, _ in _streams(connection, choice)
-            for first, last in numbers.get(name, ())
-        ]
-    some = iter(runs)
-    while chunk := list(islice(some, _RUNS_AT_ONCE)):
-        for begin in range(0, len(chunk), _STREAMS_AT_ONCE):
-            yield from _pages(store, choice, chunk[begin : begin + _STREAMS_AT_ONCE])
+        streams = _streams(connection, choice)
+    for stream_id, name, _ in streams:
+        for first, last in numbers.get(name, ()):
+            yield from _pages(store, choice, stream_id, first, last)
 
 
-def _pages(store: Store, choice: Choice, runs: _Runs) -> Iterator[list[Row]]:
-    after: tuple[datetime, int, int] | None = None
+def _pages(store: Store, choice: Choice, stream_id: int, first: int, last: int) -> Iterator[list[Row]]:
+    """Along the key, so that a page costs the same wherever it lies; each is a look at the store of its own."""
+    table, begin = schema.observations.c, first
     while True:
+        here = (table.stream_id == stream_id, table.seq.between(begin, last), *_chosen(choice))
+        query = paged.fleet_wide().where(*here).order_by(table.seq).limit(_OBSERVATIONS_AT_ONCE)
         with store.reading() as connection:
-            found = paged.observations(
-                connection, _chosen(choice, runs), after, _OBSERVATIONS_AT_ONCE, newest_first=False
-            )
+            found = documents(connection, query)
         if found:
             yield [row for one in found for row in flat(one)]
         if len(found) < _OBSERVATIONS_AT_ONCE:
             return
-        after = (found[-1]["taken_at"], found[-1]["stream_id"], found[-1]["seq"])
+        begin = found[-1]["seq"] + 1
 
 
-def _chosen(choice: Choice, runs: _Runs) -> list[ColumnElement[bool]]:
-    table = schema.observations
-    parts = [and_(table.c.stream_id == stream, table.c.seq.between(first, last)) for stream, first, last in runs]
-    conditions: list[Any] = [or_(*parts)]
-    conditions += [table.c.taken_at >= choice.since] if choice.since is not None else []
-    conditions += [table.c.taken_at < choice.until] if choice.until is not None else []
-    return conditions
+def _chosen(choice: Choice) -> list[ColumnElement[bool]]:
+    taken_at = schema.observations.c.taken_at
+    bounds = ((ge, choice.since), (lt, choice.until))
+    return [compare(taken_at, bound) for compare, bound in bounds if bound is not None]
 
 
 def _streams(connection: Connection, choice: Choice) -> list[tuple[int, str, int]]:
