@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from edge.clock import utc_now
 from edge.errors import CameraLost, CaptureError
 from edge.sources import FrameSource
+from edge.sources.quiet import silence_opencv
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+silence_opencv()
 
 
 class Stream(FrameSource):

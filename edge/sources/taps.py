@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edge.clock import monotonic_s
 from edge.errors import CaptureError
 from edge.settings import SINK_NAME
+from edge.sources.quiet import silence_opencv
 
 DISTRIBUTION = "/usr/lib/python3/dist-packages"
 NVIDIA_DECODER = "*/gstreamer-1.0/libgstnvvideo4linux2.so"
@@ -38,7 +39,7 @@ MEND = (
     "good serves the system's Python, and pip install 'PyGObject<3.51' any other"
 )
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # its messages would show whole pipelines
+silence_opencv()
 
 
 class Tap(Protocol):

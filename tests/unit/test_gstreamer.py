@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from edge.sources import open_source, taps
 from edge.sources.pipelines import csi_pipeline, rtsp_pipeline
 from edge.sources.rtsp import open_rtsp
 
+ROOT = Path(__file__).parents[2]
 SINK = "appsink name=canopy_appsink max-buffers=1 drop=true sync=false"
 HERE = pytest.mark.skipif(not taps.has_gstreamer(), reason="apt install python3-gi gstreamer1.0-plugins-good …")
 
@@ -142,3 +144,42 @@ def test_a_real_pipeline_may_be_opened_again_and_goes_on_counting():
     source.follow(former)
     with source:
         assert source.read().frame_id == 1
+
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+OPENCV_ROUTE = """
+import sys
+sys.path.append(sys.argv[1])
+import cv2
+from edge.sources.taps import OpenCvTap, taps
+if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+    sys.exit(77)
+assert OpenCvTap in taps()
+caps = f"video/x-raw,format={sys.argv[2]},width=641,height=479,framerate=20/1"
+sink = "appsink name=canopy_appsink max-buffers=1 drop=true sync=false"
+tap = OpenCvTap(f"videotestsrc is-live=true pattern=red ! videoconvert ! {caps} ! {sink}", 5.0)
+for _ in range(3):
+    tap.next()
+    pixels = tap.pixels()
+    assert pixels.shape == (479, 641, 3) and pixels.flags.c_contiguous and pixels[:, :, 2].min() == 255
+tap.close()
+try:
+    OpenCvTap("rtspsrc location=rtsp://u:s3cret@h/ ! nosuchelement ! " + sink, 5.0)
+    sys.exit(1)
+except EOFError:
+    pass
+"""
+
+
+@pytest.mark.parametrize("form", ["BGR", "BGRx"])
+def test_the_distributions_opencv_gives_the_same_pictures_and_keeps_the_password(form):
+    """In the system's Python, whose OpenCV has GStreamer; with this environment's other packages behind it."""
+    packages = str(Path(np.__file__).parents[1])
+    if not Path(SYSTEM_PYTHON).exists():
+        pytest.skip("there is no Python of the distribution")
+    command = [SYSTEM_PYTHON, "-c", OPENCV_ROUTE, packages, form]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode == 77 or "ModuleNotFoundError" in done.stderr or "ImportError" in done.stderr:
+        pytest.skip("apt install python3-opencv")
+    assert done.returncode == 0, done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
