@@ -39,7 +39,7 @@ REACH_SHARE = 0.06
 
 def fly(package: ModelPackage, backend: Any, passages: Iterable[Passage]) -> dict[str, Any]:
     manifest, settings = package.manifest, IdentitySettings(kind="moving")
-    ego, passing = EgoMotion(settings.frame_overlap), None
+    ego, passing = EgoMotion(reach=1 - settings.frame_overlap), None
     truth, found, counted, ms = [], [], [], []
     whole = np.array([thing.part_of is None for thing in manifest.things])
     for passage in passages:

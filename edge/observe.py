@@ -77,7 +77,7 @@ class Observer:
         self._counter = None
         self._last: Frame | None = None
         if camera.identity.kind == "moving":
-            from edge.tracking.counted import Counter  # noqa: PLC0415 - SciPy is 30 MB, and only moving cameras need it
+            from edge.tracking.counted import Counter  # noqa: PLC0415 - SciPy is 50 MB, and only moving cameras need it
 
             self._counter = Counter(camera.identity)
 
@@ -106,7 +106,8 @@ class Observer:
         applied = UNCALIBRATED
         if self._calibration is not None:
             plant = segmentation.plant[placement.grid_region]
-            self._calibration.check(image[0][placement.region], plant, frame.monotonic_s)
+            if self._counter is None:  # that a camera on a rail moves is no news
+                self._calibration.check(image[0][placement.region], plant, frame.monotonic_s)
             applied = self._calibration.applied(placement)
             flags = (*flags, QualityFlag.MOVED) if self._calibration.moved else flags
         if self._counter is not None:

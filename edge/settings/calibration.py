@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edge.settings.base import Fraction, Settings
+from edge.settings.base import Settings
 
 
 class MovementSettings(Settings):
@@ -33,7 +33,7 @@ class IdentitySettings(Settings):
     """
 
     kind: Literal["fixed", "moving"] = "fixed"
-    frame_overlap: Fraction = 0.5
+    frame_overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
     confirm_pictures: Annotated[int, Field(ge=1, le=100)] = 3
     """An object must be found in so many pictures to be counted."""
     lost_pictures: Annotated[int, Field(ge=1, le=1_000)] = 12

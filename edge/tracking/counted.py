@@ -33,7 +33,7 @@ class Counter:
 
     def __init__(self, settings: IdentitySettings) -> None:
         self._settings = settings
-        self._ego = EgoMotion(settings.frame_overlap)
+        self._ego = EgoMotion(reach=1 - settings.frame_overlap)
         self._passing: Passing[PlotTraits] | None = None
 
     def step(

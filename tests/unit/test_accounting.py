@@ -75,6 +75,9 @@ class Looking:
     def failed(self, picture: Picture, why: str) -> list[Observation]:
         return [observation(picture, Outcome.FAILED)]
 
+    def rest(self) -> list[Observation]:
+        return []
+
 
 class Disk:
     """An outbox that keeps what it takes, and checks the sum in every transaction."""

@@ -276,6 +276,15 @@ def test_a_moving_camera_tells_of_each_plant_once_and_of_those_in_sight_at_the_e
     assert place.observer.rest() == []
 
 
+def test_a_camera_on_a_rail_is_not_taken_for_one_that_was_knocked(tmp_path, store):
+    put_scale(store, distance_scale(), bench(), None)
+    place = Bench(tmp_path, store, identity={"kind": "moving"})
+    for left in range(0, 480, 24):
+        place.see(np.asarray(np.roll(bench(), -left, axis=1), np.uint8))
+
+    assert [kind for kind, _, _ in place.events] == [EventKind.CAMERA_CALIBRATED]
+
+
 def test_plots_and_a_moving_camera_exclude_each_other():
     with pytest.raises(ValueError, match="stands still"):
         CameraSettings.model_validate(
