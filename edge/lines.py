@@ -14,7 +14,7 @@ from edge.stored import StoredRecord
 
 HEADINGS = (
     "captured_at", "camera", "plot", "frame_id", "outcome", "quality", "trait", "value", "unit", "uncertainty",
-    "method", "model", "calibration", "error", "clock_ok", "epoch", "seq", "delivered",
+    "method", "model", "calibration", "track", "error", "clock_ok", "epoch", "seq", "delivered",
 )  # fmt: skip
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -65,7 +65,8 @@ def _lines(observation: StoredRecord) -> Iterator[list[Cell]]:
     record = observation.content
     head = [record["clock"]["at"], record["camera"], record["plot"], record["frame_id"], record["outcome"]]
     head.append("+".join(record["quality"]))
-    tail = [record.get(name) or "" for name in ("model", "calibration", "error")]
+    tail = [record.get(name) or "" for name in ("model", "calibration")]
+    tail += ["" if record.get("track") is None else record["track"], record.get("error") or ""]
     tail += [record["clock"]["clock_ok"], observation.epoch, observation.seq, observation.delivered]
     for trait in record["traits"] or [{}]:
         yield [*head, *(trait.get(name, "") for name in ("trait", "value", "unit", "uncertainty", "method")), *tail]

@@ -14,7 +14,7 @@ from edge.stored import StoredRecord
 GROUP_LINES = 50_000
 """So many lines are held in memory at a time."""
 
-NUMBERS = {"value": "float64", "uncertainty": "float64", "frame_id": "int64", "seq": "int64"}
+NUMBERS = {"track": "int64", "value": "float64", "uncertainty": "float64", "frame_id": "int64", "seq": "int64"}
 TRUTHS = ("clock_ok", "delivered")
 
 

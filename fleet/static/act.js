@@ -15,7 +15,7 @@ function say(words) {
 
 async function send(path, body) {
   const csrf = document.querySelector('meta[name="csrf"]').content;
-  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf, "X-Canopy-Command": "1" };
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
   const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(typeof said.detail === "string" ? said.detail : `the service answers ${answer.status}`);

@@ -80,6 +80,7 @@ def test_a_conversation_with_wrong_answers_ends_with_a_reading_on_the_disk(
     say(child, "Name of the site", "my house")
     say(child, "is no name.*Name of the site", "gh-1")
     say(child, "Name of this device", "cam-1")
+    say(child, "Fleet service", "none")
     say(child, "Broker", "127.0.0.1:1")
     say(child, "Keep it", "n")
     say(child, "Broker", f"127.0.0.1:{mosquitto.port}")
@@ -110,7 +111,9 @@ def test_ctrl_c_leaves_nothing_half_done_and_the_next_setup_goes_on(folder: Path
     assert child.exitstatus == 130
     assert not (folder / "device.yaml").exists()
     assert answers_path(folder / "device.yaml").stat().st_mode & 0o777 == 0o600
-    child = terminal("--plots", "whole", "--interval", "0", "--site", "gh", "--device", "cam", "--broker", "none")
+    child = terminal(
+        "--plots", "whole", "--interval", "0", "--site", "gh", "--device", "cam", "--fleet", "none", "--broker", "none"
+    )
     say(child, "Is this the picture", "y")
     say(child, "Do the plots lie right", "y")
     child.expect("the device measures")

@@ -29,6 +29,7 @@ STARTS_WITHIN_S = 30.0
 ENDS_WITHIN_S = 15.0
 OBSERVED = ("plot", "frame_id", "outcome", "error")
 HAPPENED = ("kind", "message")
+WATCHED = ("band",)
 PLOTS = {"kind": "grid", "rows": 2, "columns": 2}
 
 
@@ -98,7 +99,11 @@ class Fleet(Command):
         """What the store holds of each record, by epoch and number."""
         found: dict[str, dict[int, tuple[Any, ...]]] = {}
         with self._reading() as connection:
-            for table, columns in ((schema.observations, OBSERVED), (schema.events, HAPPENED)):
+            for table, columns in (
+                (schema.observations, OBSERVED),
+                (schema.events, HAPPENED),
+                (schema.drift_windows, WATCHED),
+            ):
                 named = {"plot": schema.plots.c.name}
                 wanted = [named[name] if name in named else table.c[name] for name in columns]
                 query = select(schema.streams.c.epoch, table.c.seq, *wanted).join_from(table, schema.streams)
@@ -195,14 +200,16 @@ class Device(Command):
         """What the outbox holds of each record, by number, in the fleet's columns."""
         with closing(sqlite3.connect(self.state / OUTBOX_FILE)) as database:
             found = {seq: json.loads(body) for seq, body in database.execute("SELECT seq, body FROM log")}
-        return {
-            seq: tuple(body[name] for name in (OBSERVED if "plot" in body else HAPPENED)) for seq, body in found.items()
-        }
+        return {seq: tuple(body[name] for name in _columns(body)) for seq, body in found.items()}
 
     def tallies(self) -> list[tuple[int, int, int, int]]:
         """Captured, processed, dropped, failed of every run."""
         with closing(sqlite3.connect(self.state / OUTBOX_FILE)) as database:
             return database.execute("SELECT captured, processed, dropped, failed FROM tally").fetchall()
+
+
+def _columns(body: dict[str, Any]) -> tuple[str, ...]:
+    return OBSERVED if "plot" in body else WATCHED if "band" in body else HAPPENED
 
 
 def assert_everything_arrived_once(device: Device, fleet: Fleet) -> None:

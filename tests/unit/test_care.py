@@ -34,6 +34,9 @@ class Slow:
         time.sleep(WORK_S)
         return []
 
+    def rest(self) -> list[Observation]:
+        return []
+
 
 def frame(number: int) -> Frame:
     return Frame(np.zeros((8, 8, 3), np.uint8), number, "top", utc_now(), monotonic_s())

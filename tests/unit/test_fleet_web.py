@@ -1,4 +1,4 @@
-"""The page and the API over a real store."""
+"""The page over a real store, and what every answer has in common."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,6 @@ from fleet.web import create_app
 from tests.sim.fleet_records import EPOCH, OTHER_EPOCH, batch, event, gap, health, letter, observation
 
 WELL = SimpleNamespace(connected=True, writing=True, tally=dict)
-DEVICE = "/api/devices/site/dev"
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def test_the_empty_page_says_what_to_do(client: httpx.Client) -> None:
     assert "No device has been heard of yet" in client.get("/").text
 
 
-@pytest.mark.parametrize("path", ["/", "/static/page.css", "/static/live.js", "/api/devices", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/static/page.css", "/static/live.js", "/api/v1/devices", "/nowhere"])
 def test_every_answer_forbids_framing_sniffing_and_foreign_content(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
@@ -114,58 +113,6 @@ def test_what_a_device_says_is_text_on_the_page_and_never_markup(client: httpx.C
     text = client.get("/").text
     assert evil not in text
     assert "&lt;script&gt;" in text
-
-
-def test_latest_has_the_newest_of_each_plot_in_the_order_of_people(client: httpx.Client, filled: Store) -> None:
-    found = client.get(f"{DEVICE}/latest").json()
-    assert [(row["plot"], row["seq"]) for row in found] == [("P1", 1), ("R1", 9), ("R2", 8), ("R3", 10), ("R10", 7)]
-
-
-def test_stream_accounts_for_every_number(client: httpx.Client, filled: Store) -> None:
-    first, second = client.get(f"{DEVICE}/stream").json()
-    assert (first["received"], first["dropped"], first["missing"], first["max_seq"]) == (11, 9, 5, 25)
-    assert (first["watermark"], second["watermark"]) == (20, 1)
-
-
-def test_completeness_has_one_entry_for_each_hour(client: httpx.Client, filled: Store) -> None:
-    assert len(client.get(f"{DEVICE}/completeness?hours=48").json()) == 48
-
-
-def test_observations_are_filtered_and_newest_first(client: httpx.Client, filled: Store) -> None:
-    query = {"site": "site", "device": "dev", "plot": "R2", "trait": "leaf_count", "since": "2026-06-01T14:03:00+02:00"}
-    found = client.get("/api/observations", params=query).json()
-    assert [row["traits"][0]["value"] for row in found] == [8.0, 5.0]
-    assert len(client.get("/api/observations", params={**query, "limit": 1}).json()) == 1
-    assert client.get("/api/observations", params={**query, "trait": "hue"}).json() == []
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        f"{DEVICE}/completeness?hours=0",
-        f"{DEVICE}/completeness?hours=100000",
-        "/api/observations?site=site&device=dev&limit=100000",
-        "/api/observations?site=site&device=dev&since=0001-01-01T00:00:00%2B14:00",
-        "/api/observations?site=site&device=dev&since=2026-06-01T12:00:00",
-        "/api/observations?site=site&device=dev&plot=%27%3Bdrop",
-        "/api/devices/%2e%2e/dev/latest",
-        "/api/devices/site/%00/latest",
-    ],
-)
-def test_a_question_out_of_bounds_is_refused(client: httpx.Client, filled: Store, path: str) -> None:
-    assert client.get(path).status_code in {404, 422}
-
-
-def test_a_device_that_nobody_heard_of_is_not_found(client: httpx.Client) -> None:
-    answer = client.get("/api/devices/site/nobody/latest")
-    assert (answer.status_code, "site/nobody" in answer.json()["detail"]) == (404, True)
-
-
-def test_a_store_that_is_gone_is_a_503_with_its_reason(client: httpx.Client, store: Store, tmp_path: Path) -> None:
-    store.close()
-    (tmp_path / "fleet.sqlite").write_bytes(b"rubbish" * 1000)
-    answer = client.get("/api/devices")
-    assert (answer.status_code, "damaged" in answer.json()["detail"]) == (503, True)
 
 
 def test_healthz_fails_and_the_page_warns_when_nothing_is_received(store: Store) -> None:

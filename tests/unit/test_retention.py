@@ -94,7 +94,9 @@ def one_short(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, after: int) -> None
 
 def test_a_missing_disk_for_the_database_is_an_error_and_no_second_database(tmp_path: Path) -> None:
     from edge.device import Device
+    from edge.logring import LogRing
     from edge.notify import Notifier
+    from edge.wanted import WantedSettings
 
     settings = DeviceSettings.model_validate(
         {
@@ -105,5 +107,5 @@ def test_a_missing_disk_for_the_database_is_an_error_and_no_second_database(tmp_
         }
     )  # fmt: skip
     with pytest.raises(StoreError, match="mount its disk"):
-        Device(settings, Notifier())
+        Device(settings, WantedSettings(settings, lambda: None), LogRing(), Notifier())
     assert not (tmp_path / "ssd").exists()

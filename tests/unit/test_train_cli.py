@@ -95,7 +95,7 @@ def test_a_reference_has_every_statistic_of_the_pictures_and_of_the_answers(tmp_
     assert code == 0, said
     made = Reference.model_validate_json((tmp_path / "reference.json").read_bytes())
     assert made.pictures == 20
-    assert {"brightness", "sharpness", "noise", "certainty.leaf", "share.leaf", "count.plant"} <= set(made.statistics)
+    assert {"mean_grey", "sharpness", "noise", "certainty.leaf", "share.leaf", "count.plant"} <= set(made.statistics)
     for name, held in made.statistics.items():
         assert sum(held.shares) == pytest.approx(1), name
     code, said = run("reference", package, pictures[0], "--out", tmp_path / "few.json")

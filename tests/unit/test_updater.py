@@ -98,6 +98,7 @@ def test_the_next_update_goes_into_the_other_slot_and_a_rollback_needs_no_networ
     wait_for(lambda: version_in_use(device) == first.model.version, ENDS_WITHIN_S)
     wait_for(lambda: device.updater.reported.active == first.model, ENDS_WITHIN_S)
     assert device.updater.reported.fallback is None
+    wait_for(lambda: device.events[-1][0] is EventKind.MODEL_ROLLED_BACK, ENDS_WITHIN_S)
     assert device.events[-1] == (
         EventKind.MODEL_ROLLED_BACK,
         f"green {first.model.version} measures again, as was asked for",
