@@ -230,7 +230,7 @@ def test_wishes_run_are_reported_with_those_refused_and_outlive_a_restart(bench:
     fleet.want(Desired(revision=4))
     wait_for(lambda: fleet.report(4).settings["cameras.top.max_fps"] == 10, WITHIN_S)
     numbers = sorted({entry.seq for batch in fleet.batches for entry in batch.items})
-    assert len(numbers) > 10
+    assert len(numbers) > 5, "it goes on measuring"
     assert (bench.state / WANTED_FILE).exists()
 
 
