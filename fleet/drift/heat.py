@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
 from edge.contract.drift import discoveries
-from fleet.drift.labels import Label, silenced
+from fleet.drift.labels import Label, Said, newest_word
 from fleet.drift.windows import Filed
 
 QUIET_BELOW = 1.0
@@ -17,7 +17,8 @@ class Cell:
     """One camera on one day.
 
     ``evidence`` is the largest e-value of its statistics, ``statistic`` the one that has it, ``alarms`` those that
-    passed the device's limit, ``label`` what a person said of that time.
+    passed the device's limit, ``discovered`` whether e-BH found it among all cameras of the day, ``label`` what a person
+    said last of that time.
     """
 
     camera: tuple[str, str, str]
@@ -26,13 +27,13 @@ class Cell:
     statistic: str | None
     alarms: tuple[str, ...]
     discovered: bool
-    label: str | None
+    label: Said | None
 
     @property
     def state(self) -> str:
         """``alarm``, ``labelled``, ``watch`` or ``quiet``."""
         if self.alarms or self.discovered:
-            return "labelled" if self.label else "alarm"
+            return "labelled" if self.label and self.label.explains else "alarm"
         return "watch" if self.evidence >= QUIET_BELOW else "quiet"
 
 
@@ -58,7 +59,7 @@ def _cells(
             statistic=statistic,
             alarms=cameras[camera][-1].window.alarms,
             discovered="/".join(camera) in found,
-            label=silenced(labels, camera, noon),
+            label=newest_word(labels, camera, noon),
         )
         for camera, (statistic, evidence) in sorted(strongest.items())
     ]
