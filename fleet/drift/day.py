@@ -11,7 +11,7 @@ from edge.contract.drift import DriftWindow
 from edge.contract.records import EventKind, QualityFlag
 from fleet import schema
 from fleet.drift.cause import Attribution, CameraName, attribute
-from fleet.drift.heat import heat_map
+from fleet.drift.heat import ToldOfDays, heat_map
 from fleet.drift.windows import Filed, Where, filed
 
 MAX_EVENTS = 5_000
@@ -86,6 +86,14 @@ def told(connection: Connection, since: datetime, site: str | None = None) -> li
         Told((row.site, row.device, row.camera or ""), row.happened_at, row.message, _numbers(row.detail))
         for row in reversed(rows)
     ]
+
+
+def of_days(changes: Iterable[Told]) -> ToldOfDays:
+    """What was told of each camera on each day, all of it together."""
+    found: dict[tuple[CameraName, date], dict[str, float]] = {}
+    for each in changes:
+        found.setdefault((each.camera, each.at.date()), {}).update(each.evidence)
+    return found
 
 
 def by_camera(windows: Iterable[Filed]) -> dict[CameraName, list[Filed]]:
