@@ -1,11 +1,14 @@
 """The drift page, the alerts page and the overview over a real store, and the API beside them."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from edge.contract.messages import EventBatch
 from edge.contract.records import Event, EventEntry, EventKind
@@ -13,6 +16,7 @@ from fleet.alerts import book
 from fleet.alerts.facts import facts
 from fleet.alerts.rules import Rule, RulesSettings
 from fleet.alerts.standing import look
+from fleet.cli import app as command_line
 from fleet.drift.day import of_days, told
 from fleet.drift.heat import heat_map
 from fleet.pages.drift import Chosen, draw
@@ -182,3 +186,27 @@ def test_an_alert_fires_is_silenced_and_is_over_on_the_pages_and_in_the_api(stor
     (past,) = [one for one in client.get("/api/v1/alerts/past").json()["items"] if one["rule"] == Rule.DRIFT.value]
     assert (past["site"], past["camera"]) == ("site", "cam")
     assert "Camera changed" in client.get("/alerts").text
+
+
+def test_the_command_line_lists_what_changed_and_takes_a_label(tmp_path: Path) -> None:
+    config = tmp_path / "fleet.yaml"
+    config.write_text("state_dir: state\n")
+    (tmp_path / "state").mkdir()
+    opened = Store(f"sqlite:///{tmp_path / 'state' / 'fleet.sqlite'}")
+    opened.commit([letter(batch([1])), letter(drift(fogged(), first=2))])
+    opened.close()
+
+    def run(*arguments: str) -> Any:
+        return CliRunner().invoke(command_line, ["drift", *arguments, "-c", str(config)])
+
+    (found,) = json.loads(run("list", "--json").stdout)
+    assert (found["camera"], found["state"], found["cause"]["name"]) == ("site/dev/cam", "alarm", "fog")
+    assert "wipe" in " ".join(run("list").stdout.split())
+    said = run("label", "site/dev/cam", "lens_cleaned", "--since", str(YESTERDAY), "--days", "14", "--as", "ana")
+    assert said.exit_code == 0, said.output
+    assert json.loads(run("list", "--json").stdout) == []
+    (found,) = json.loads(run("list", "--all", "--json").stdout)
+    assert (found["state"], found["label"]) == ("labelled", "lens_cleaned")
+    assert run("label", "site", "nonsense").exit_code == 2
+    assert run("label", "site/dev", "expected").exit_code == 2
+    assert run("label", "site/dev/unheard", "expected").exit_code == 3
