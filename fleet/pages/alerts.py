@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from fleet import page
 from fleet.alerts import book
-from fleet.alerts.book import Silence
+from fleet.alerts.book import Past, Silence
 from fleet.alerts.rules import Rule, RulesSettings, Severity, Subject
 from fleet.alerts.standing import Alert
 
@@ -41,12 +41,8 @@ def draw(connection: Connection, *, receiving: bool) -> str:
         firing=firing[:MAX_ALERTS],
         more=max(0, len(firing) - MAX_ALERTS),
         silences=[_silence(one) for one in quiet],
-        past=[
-            {**place(one.subject), "what": WORDS[one.subject.rule], "says": one.told, "raised_at": one.raised_at,
-             "cleared_at": one.cleared_at}
-            for one in book.past(connection, MAX_PAST)
-        ],
-    )  # fmt: skip
+        past=[_past(one) for one in book.past(connection, MAX_PAST)],
+    )
 
 
 def fires(connection: Connection) -> list[Alert]:
@@ -60,7 +56,7 @@ def fires(connection: Connection) -> list[Alert]:
 def document(alert: Alert, silence: Silence | None = None) -> Document:
     """An alert as a page shows it."""
     return {
-        **place(alert.subject),
+        **place(alert.subject, _at(alert)),
         "level": level(alert.subject.rule),
         "what": WORDS[alert.subject.rule],
         "says": alert.told,
@@ -70,10 +66,12 @@ def document(alert: Alert, silence: Silence | None = None) -> Document:
     }
 
 
-def place(subject: Subject) -> Document:
-    """Where an alert is, and the page that says more of it."""
-    device = f"/devices/{subject.site}/{subject.device}"
-    link = f"/drift?site={subject.site}" if subject.rule is Rule.DRIFT else device
+def place(subject: Subject, at: datetime) -> Document:
+    """Where an alert is, and the page that says more of it: of drift, that of its camera's day."""
+    link = f"/devices/{subject.site}/{subject.device}"
+    if subject.rule is Rule.DRIFT:
+        camera = f"&camera={subject}&day={at.date()}#day" if subject.camera else ""
+        link = f"/drift?site={subject.site}{camera}"
     return {"site": subject.site, "device": subject.device, "camera": subject.camera or None, "link": link}
 
 
@@ -85,6 +83,11 @@ def level(rule: Rule) -> str:
 def silence_of(quiet: list[Silence], subject: Subject, now: datetime) -> Silence | None:
     """What keeps a subject quiet."""
     return next((each for each in quiet if each.covers(subject, now)), None)
+
+
+def _past(one: Past) -> Document:
+    times = {"raised_at": one.raised_at, "cleared_at": one.cleared_at}
+    return {**place(one.subject, one.raised_at), **times, "what": WORDS[one.subject.rule], "says": one.told}
 
 
 def _at(alert: Alert) -> datetime:

@@ -168,7 +168,7 @@ def test_an_alert_fires_is_silenced_and_is_over_on_the_pages_and_in_the_api(stor
     store.commit([letter(changed(99, NOW))])
     raised(store)
     assert "Camera changed" in client.get("/").text
-    assert '/drift?site=site"' in client.get("/").text
+    assert f"/drift?site=site&amp;camera=site/dev/cam&amp;day={NOW.date()}" in client.get("/").text
     (standing,) = [one for one in client.get("/api/v1/alerts").json()["items"] if one["rule"] == "drift"]
     assert (standing["camera"], standing["silence"]) == ("cam", None)
 
