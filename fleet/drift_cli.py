@@ -40,12 +40,12 @@ def list_changes(
         from fleet.drift.day import of_days, read_day, told
         from fleet.drift.heat import heat_map, last_days
         from fleet.drift.labels import labels_since
-        from fleet.drift.windows import Where, filed
+        from fleet.drift.windows import Where, glimpses
 
         with reading(config) as connection:
             since = last_days(datetime.now(timezone.utc), days)
             labels = labels_since(connection, since, site)
-            windows = filed(connection, Where(site=site, since=since))
+            windows = glimpses(connection, Where(site=site, since=since))
             cells = heat_map(windows, labels, told=of_days(told(connection, since, site)))
             shown = [cell for cell in cells if everything or cell.state == "alarm"]
             needy = {cell.day for cell in shown if cell.alarms or cell.discovered}

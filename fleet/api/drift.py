@@ -36,7 +36,7 @@ from fleet.drift.cause import Cause
 from fleet.drift.day import of_days, read_day, told
 from fleet.drift.heat import Cell, heat_map
 from fleet.drift.labels import MAX_NOTE_CHARS, Label, Said, labels_since, say
-from fleet.drift.windows import Where, filed
+from fleet.drift.windows import Where, glimpses
 
 router = APIRouter(tags=["drift"], route_class=Revalidated)
 
@@ -156,11 +156,11 @@ def _known(row: dict[str, Any]) -> dict[str, Any]:
 @router.get("/drift/heatmap", operation_id="getDriftHeatMap", responses=responses(422))
 def heat(connection: Reading, scope: Seen, period: Asked, site: Site = None) -> HeatMap:
     """Every camera on every day of the period that it was seen on."""
-    windows = filed(connection, Where(site=site, since=period.since, until=period.until))
+    windows = glimpses(connection, Where(site=site, since=period.since, until=period.until))
     labels = labels_since(connection, period.since, site)
     changes = [one for one in told(connection, period.since, site) if period.since <= one.at < period.until]
     cells = heat_map(
-        (each for each in windows if scope.admits(each.site)),
+        (each for each in windows if scope.admits(each.camera[0])),
         labels,
         told=of_days(one for one in changes if scope.admits(one.camera[0])),
     )

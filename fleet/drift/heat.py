@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from typing import Protocol
 
 from edge.contract.drift import discoveries
 from fleet.drift.labels import Label, Said, newest_word
-from fleet.drift.windows import Filed
 
 QUIET_BELOW = 1.0
 ALPHA = 0.05
@@ -42,15 +42,28 @@ class Cell:
         return "watch" if self.evidence >= QUIET_BELOW else "quiet"
 
 
+class Ended(Protocol):
+    """A camera's day as it ended: a window, or what is known of one."""
+
+    @property
+    def camera(self) -> CameraName: ...  # noqa: D102 - as a window's
+    @property
+    def day(self) -> date: ...  # noqa: D102
+    @property
+    def evidence(self) -> Mapping[str, float]: ...  # noqa: D102
+    @property
+    def alarms(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
 def heat_map(
-    windows: Iterable[Filed], labels: Sequence[Label], alpha: float = ALPHA, told: ToldOfDays | None = None
+    windows: Iterable[Ended], labels: Sequence[Label], alpha: float = ALPHA, told: ToldOfDays | None = None
 ) -> list[Cell]:
     """A cell for each camera and day that has a window, or of which a device told.
 
     e-BH judges all cameras of a day together. ``told``: the statistics that a device named as changed, with their
     evidence; a window comes when its day is over.
     """
-    days: dict[date, dict[CameraName, list[Filed]]] = {}
+    days: dict[date, dict[CameraName, list[Ended]]] = {}
     for each in windows:
         days.setdefault(each.day, {}).setdefault(each.camera, []).append(each)
     cells = [cell for day, cameras in days.items() for cell in _cells(day, cameras, labels, alpha)]
@@ -70,7 +83,7 @@ def _open_cell(camera: CameraName, day: date, evidence: Mapping[str, float], lab
     )
 
 
-def _cells(day: date, cameras: Mapping[CameraName, list[Filed]], labels: Sequence[Label], alpha: float) -> list[Cell]:
+def _cells(day: date, cameras: Mapping[CameraName, list[Ended]], labels: Sequence[Label], alpha: float) -> list[Cell]:
     strongest = {camera: _strongest(windows) for camera, windows in cameras.items()}
     found = discoveries({"/".join(camera): evidence for camera, (_, evidence) in strongest.items()}, alpha)
     return [
@@ -79,7 +92,7 @@ def _cells(day: date, cameras: Mapping[CameraName, list[Filed]], labels: Sequenc
             day=day,
             evidence=evidence,
             statistic=statistic,
-            alarms=cameras[camera][-1].window.alarms,
+            alarms=cameras[camera][-1].alarms,
             discovered="/".join(camera) in found,
             label=newest_word(labels, camera, noon(day)),
         )
@@ -92,9 +105,9 @@ def noon(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=timezone.utc)
 
 
-def _strongest(windows: Sequence[Filed]) -> tuple[str | None, float]:
+def _strongest(windows: Sequence[Ended]) -> tuple[str | None, float]:
     """Of all statistics together, whose mean is an e-value again: the largest, and that mean."""
-    evidence = windows[-1].window.evidence
+    evidence = windows[-1].evidence
     if not evidence:
         return None, 0.0
     return max(evidence, key=lambda name: evidence[name]), sum(evidence.values()) / len(evidence)

@@ -15,7 +15,7 @@ from fleet.drift.day import bounds, largest, of_days, read_day, told
 from fleet.drift.heat import Cell, heat_map, last_days
 from fleet.drift.labels import Label, Said, labels_since
 from fleet.drift.moved import Moved, moved, spoken
-from fleet.drift.windows import Filed, Where, filed
+from fleet.drift.windows import Filed, Where, filed, glimpses
 from fleet.pages.device import picture_path
 
 DAYS = 30
@@ -78,7 +78,7 @@ def draw(connection: Connection, site: str | None, chosen: Chosen | None, *, rec
     now = datetime.now(timezone.utc)
     since = last_days(now, DAYS)
     labels = labels_since(connection, since, site)
-    windows = filed(connection, Where(site=site, since=since))
+    windows = glimpses(connection, Where(site=site, since=since))
     cells = heat_map(windows, labels, told=of_days(told(connection, since, site)))
     days = [(since + timedelta(days=number)).date() for number in range(DAYS)]
     rows = _rows(cells, days, site, chosen)
