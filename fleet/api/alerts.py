@@ -18,6 +18,7 @@ from fleet.api.asking import Limit, Page, Reading, Seen, Since, Until, in_utc, n
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
+from fleet.errors import PlanError
 
 router = APIRouter(tags=["alerts"], route_class=Revalidated)
 
@@ -155,6 +156,8 @@ def add_silence(request: Request, wanted: Hushing, scope: Seen, principal: Opera
     """Keep quiet for a while."""
     if scope.sites is not None and (wanted.site is None or not scope.admits(wanted.site)):
         raise HTTPException(403, f"name one of your sites: {', '.join(sorted(scope.sites))}")
+    if (wanted.device and not wanted.site) or (wanted.camera and not wanted.device):
+        raise PlanError("a device is named with its site, and a camera with its device")
     now = datetime.now(timezone.utc)
     silence = Silence(
         now + timedelta(hours=wanted.hours), wanted.why, principal.name, wanted.rule, wanted.site, wanted.device,

@@ -12,9 +12,10 @@ from edge.contract.records import EventKind, QualityFlag
 from fleet import schema
 from fleet.drift.cause import Attribution, CameraName, attribute
 from fleet.drift.heat import ToldOfDays, heat_map
-from fleet.drift.windows import Filed, Where, filed
+from fleet.drift.windows import Filed, Where, filed, glimpses
 
 MAX_EVENTS = 5_000
+MAX_ALARMING = 2_000
 MAX_CAMERAS_LOOKED_AT = 400
 """Whose readings are asked whether the camera moved."""
 
@@ -25,12 +26,12 @@ _DAY = timedelta(days=1)
 class Day:
     """What is known of a day.
 
-    ``windows`` has of each camera that was seen the window with most captures, ``alarming`` those of them that need
-    somebody; ``moved`` are cameras whose movement check has spoken, ``new_model`` those that measure with another model
+    ``seen`` are the cameras that have a window of it. ``alarming`` has of those that need somebody the window with most
+    captures. ``moved`` are cameras whose movement check has spoken, ``new_model`` those that measure with another model
     than the day before.
     """
 
-    windows: Mapping[CameraName, DriftWindow]
+    seen: frozenset[CameraName]
     alarming: Mapping[CameraName, DriftWindow]
     moved: frozenset[CameraName]
     new_model: frozenset[CameraName]
@@ -38,7 +39,7 @@ class Day:
     @property
     def cameras_of_site(self) -> Mapping[str, int]:
         """How many cameras of each site were seen."""
-        return Counter(site for site, _, _ in self.windows)
+        return Counter(site for site, _, _ in self.seen)
 
     def attributions(self) -> list[Attribution]:
         """The alarming cameras with their causes."""
@@ -58,15 +59,14 @@ class Told:
 def read_day(connection: Connection, day: date) -> Day:
     """Look a day up, over all sites: whether a change is one camera's is seen by the others."""
     begin, end = bounds(day)
-    both = filed(connection, Where(since=begin - _DAY, until=end))
-    today = [each for each in both if each.day == day]
-    needy = {cell.camera for cell in heat_map(today, []) if cell.state == "alarm"}
-    windows = {camera: largest(own).window for camera, own in by_camera(today).items()}
+    cells = heat_map(glimpses(connection, Where(since=begin, until=end)), [])
+    needy = sorted(cell.camera for cell in cells if cell.state == "alarm")[:MAX_ALARMING]
+    windows = by_camera(filed(connection, Where(since=begin, until=end, cameras=needy)) if needy else [])
     return Day(
-        windows=windows,
-        alarming={camera: window for camera, window in windows.items() if camera in needy},
-        moved=_moved(connection, sorted(needy), begin, end),
-        new_model=frozenset(camera for camera, own in by_camera(both).items() if len(_models(own)) > 1),
+        seen=frozenset(cell.camera for cell in cells),
+        alarming={camera: largest(own).window for camera, own in windows.items()},
+        moved=_moved(connection, needy, begin, end),
+        new_model=_with_new_model(connection, begin, end),
     )
 
 
@@ -115,8 +115,17 @@ def bounds(day: date) -> tuple[datetime, datetime]:
     return begin, begin + _DAY
 
 
-def _models(windows: Iterable[Filed]) -> set[str]:
-    return {each.window.model for each in windows}
+def _with_new_model(connection: Connection, begin: datetime, end: datetime) -> frozenset[CameraName]:
+    """Whose windows since the day before are of several models."""
+    table, cameras, devices = schema.drift_windows, schema.cameras, schema.devices
+    query = (
+        select(devices.c.site, devices.c.device, cameras.c.name)
+        .select_from(table.join(cameras, table.c.camera_id == cameras.c.id).join(devices))
+        .where(table.c.until >= begin - _DAY, table.c.until < end)
+        .group_by(devices.c.site, devices.c.device, cameras.c.name)
+        .having(func.count(table.c.model_id.distinct()) > 1)
+    )
+    return frozenset((row.site, row.device, row.name) for row in connection.execute(query))
 
 
 def _moved(

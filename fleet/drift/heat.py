@@ -1,4 +1,4 @@
-"""The heat map: each camera, day by day, by the strongest evidence of that day."""
+"""The heat map: each camera, day by day, by the evidence at the end of that day."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Protocol
 
 from edge.contract.drift import discoveries
+from fleet.drift.cause import CameraName
 from fleet.drift.labels import Label, Said, newest_word
 
 QUIET_BELOW = 1.0
 ALPHA = 0.05
 
-CameraName = tuple[str, str, str]
 ToldOfDays = Mapping[tuple[CameraName, date], Mapping[str, float]]
 
 

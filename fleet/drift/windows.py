@@ -28,6 +28,7 @@ class Where:
     camera: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    cameras: Sequence[tuple[str, str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ def _newest(where: Where, limit: int, *columns: Column[Any]) -> Select[Any]:
         (cameras.c.name, where.camera),
     ):
         query = query if wanted is None else query.where(column == wanted)
+    if where.cameras is not None:
+        query = query.where(tuple_(devices.c.site, devices.c.device, cameras.c.name).in_(where.cameras))
     query = query if where.since is None else query.where(table.c.until >= where.since)
     query = query if where.until is None else query.where(table.c.until < where.until)
     return query.order_by(table.c.until.desc(), table.c.seq.desc()).limit(limit)

@@ -142,7 +142,8 @@ def _day(connection: Connection, chosen: Chosen, cells: Sequence[Cell]) -> Docum
     place = Where(chosen.site, chosen.device, chosen.camera, begin - BEFORE, end)
     windows = filed(connection, place)
     own = [each for each in windows if each.day == chosen.day]
-    cell = next((one for one in cells if (one.camera, one.day) == (chosen.name, chosen.day)), None)
+    older = heat_map(own, labels_since(connection, begin, chosen.site))
+    cell = next((one for one in (*cells, *older) if (one.camera, one.day) == (chosen.name, chosen.day)), None)
     causes = read_day(connection, chosen.day).attributions() if own else []
     numbers = _numbers(own, windows) if own else []
     return {

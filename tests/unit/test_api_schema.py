@@ -35,8 +35,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 BEYOND_SCHEMA = {"after", "since", "until", "from_hour", "to_hour", "day"}
 """Two of these must fit each other, or what the service gave out: no schema can say so."""
 
-MUST_FIT = {"POST /rollouts", "POST /drift/labels"}
-"""Bodies whose parts must fit each other likewise: a plan, and the two ends of a time."""
+MUST_FIT = {"POST /rollouts", "POST /drift/labels", "POST /alerts/silences"}
+"""Bodies whose parts must fit each other likewise: a plan, the two ends of a time, a camera and its device."""
 
 
 def cases() -> list[tuple[str, GenerationMode]]:

@@ -45,7 +45,7 @@ def test_a_camera_that_needs_somebody_has_a_cause_and_those_beside_it_have_none(
 def test_another_day_is_another_matter(store):
     store.commit([letter(drift(window(0, **FOCUS), window(1)))])
     assert look(store, DAY + timedelta(days=1)).attributions() == []
-    assert look(store, DAY + timedelta(days=9)).windows == {}
+    assert look(store, DAY + timedelta(days=9)).seen == frozenset()
 
 
 @pytest.mark.parametrize("days_before", [0, 1])
@@ -83,7 +83,7 @@ def test_cameras_that_took_another_model_since_the_day_before_are_the_models_mat
 def test_of_several_windows_of_a_day_the_one_with_most_captures_speaks(store):
     few, many = window(0, band="dim", captures=2, **FOCUS), window(0, band="day", captures=9, **FOCUS)
     store.commit([letter(drift(few, many, window(0, band="day", captures=9, rebased=True, **FOCUS)))])
-    (found,) = look(store).windows.values()
+    (found,) = look(store).alarming.values()
     assert (found.band, found.rebased) == ("day", False)
 
 

@@ -21,6 +21,7 @@ from fleet.drift.day import of_days, told
 from fleet.drift.heat import heat_map
 from fleet.pages.drift import Chosen, draw
 from fleet.store import Store
+from tests.sim.access import bearer
 from tests.sim.fleet_drift import drift, window
 from tests.sim.fleet_records import EPOCH, batch, clock, letter
 from tests.unit.test_fleet_rollout_web import served
@@ -34,8 +35,8 @@ EVIL = "<img src=x onerror=alert(1)>"
 
 def fogged(**changes: Any) -> Any:
     scores = {"sharpness": -9.0, "saturation": -5.0}
-    known = {"value": 38.0, "alarms": ("sharpness",), "evidence": {"sharpness": 40.0, "mean_grey": 0.1}}
-    return window(-1, noon=NOON, captures=9, scores=scores, psi={"sharpness": 2.5}, **(known | changes))
+    known = {"noon": NOON, "value": 38.0, "alarms": ("sharpness",), "evidence": {"sharpness": 40.0, "mean_grey": 0.1}}
+    return window(-1, captures=9, scores=scores, psi={"sharpness": 2.5}, **(known | changes))
 
 
 def changed(seq: int, at: datetime) -> EventBatch:
@@ -155,6 +156,31 @@ def test_windows_come_in_pages_and_causes_by_day(client: httpx.Client) -> None:
     assert len(client.get("/api/v1/drift/windows", params={"camera": "b"}).json()["items"]) == 1
     (cause,) = client.get("/api/v1/drift/causes", params={"day": str(YESTERDAY)}).json()
     assert (cause["cause"], cause["cameras"]) == ("fog", ["site/dev/cam"])
+
+
+def test_who_may_only_look_gets_no_form_and_changes_nothing(store: Store, client: httpx.Client) -> None:
+    day = f"/drift?camera=site/dev/cam&day={YESTERDAY}"
+    reads = bearer(store, "read", name="bo")
+    assert "data-send" in client.get(day).text
+    assert "data-send" not in client.get(day, headers=reads).text
+    saying = {"site": "site", "said": "expected", "since": "2026-06-01T00:00:00Z"}
+    assert client.post("/api/v1/drift/labels", json=saying, headers=reads).status_code == 403
+    hush = {"hours": 1, "why": "no reason"}
+    assert client.post("/api/v1/alerts/silences", json=hush, headers=reads).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "place", [{"device": "dev"}, {"site": "site", "camera": "cam"}, {"site": "site", "hours": 9_999}]
+)
+def test_a_silence_that_names_no_place_is_refused(client: httpx.Client, place: dict[str, Any]) -> None:
+    assert client.post("/api/v1/alerts/silences", json={"hours": 1, "why": "no reason", **place}).status_code == 422
+
+
+def test_a_day_of_long_ago_is_shown_as_it_was(store: Store) -> None:
+    long_ago = NOON - timedelta(days=60)
+    store.commit([letter(drift(fogged(noon=long_ago), first=80))])
+    text = drawn(store, Chosen("site", "dev", "cam", long_ago.date() - timedelta(days=1)))
+    assert 'class="pill alarm">has changed' in text
 
 
 def raised(store: Store) -> None:
