@@ -20,6 +20,7 @@ from fleet import (
     ca_cli,
     db_cli,
     device_cli,
+    drift_cli,
     export_cli,
     model_cli,
     rollout_cli,
@@ -60,6 +61,7 @@ app.add_typer(ca_cli.app, name="ca")
 app.add_typer(token_cli.app, name="token")
 app.add_typer(export_cli.app, name="export")
 app.add_typer(alerts_cli.app, name="alerts")
+app.add_typer(drift_cli.app, name="drift")
 
 
 def _version(wanted: bool) -> None:

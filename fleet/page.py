@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from fleet import wording
 from fleet.access import Role, visit
 
-PAGES = (("/", "Overview"), ("/rollouts", "Rollouts"))
+PAGES = (("/", "Overview"), ("/drift", "Drift"), ("/rollouts", "Rollouts"), ("/alerts", "Alerts"))
 """Path and name of what the navigation leads to."""
 
 

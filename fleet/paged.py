@@ -27,6 +27,7 @@ LatestPlace = tuple[str, str]
 EventPlace = tuple[datetime, int, int]
 GapPlace = tuple[int, int, int]
 RolloutPlace = tuple[datetime, str]
+PastPlace = tuple[datetime, int]
 
 
 def devices(connection: Connection, conditions: Conditions, after: DevicePlace | None, limit: int) -> list[Document]:
@@ -126,6 +127,32 @@ def gaps(connection: Connection, conditions: Conditions, after: GapPlace | None,
     query = select(table, streams.c.epoch, owners.c.site, owners.c.device).join_from(table, streams).join(owners)
     order = (table.c.stream_id, table.c.first_seq, table.c.last_seq)
     return _rows(connection, query.where(*conditions), order, after, limit)
+
+
+def drift_windows(
+    connection: Connection, conditions: Conditions, after: EventPlace | None, limit: int
+) -> list[Document]:
+    """Drift windows, those that ended last first."""
+    table, streams, owners = schema.drift_windows, schema.streams, schema.devices
+    query = select(table, streams.c.epoch, owners.c.site, owners.c.device).join_from(table, streams).join(owners)
+    query = query.join(schema.cameras, table.c.camera_id == schema.cameras.c.id)
+    order = (table.c.until, table.c.stream_id, table.c.seq)
+    return _rows(connection, query.where(*conditions), order, after, limit, newest_first=True)
+
+
+def drift_labels(connection: Connection, conditions: Conditions, after: int | None, limit: int) -> list[Document]:
+    """What people said of changes, the newest first."""
+    table, cameras, owners = schema.drift_labels, schema.cameras, schema.devices
+    joined = table.outerjoin(cameras, table.c.camera_id == cameras.c.id).outerjoin(owners)
+    query = select(table, owners.c.device, cameras.c.name.label("camera")).select_from(joined).where(*conditions)
+    return _rows(connection, query, (table.c.id,), None if after is None else (after,), limit, newest_first=True)
+
+
+def past_alerts(connection: Connection, conditions: Conditions, after: PastPlace | None, limit: int) -> list[Document]:
+    """Alerts that are over, those that ended last first."""
+    table = schema.past_alerts
+    order = (table.c.cleared_at, table.c.id)
+    return _rows(connection, select(table).where(*conditions), order, after, limit, newest_first=True)
 
 
 def rollouts(connection: Connection, after: RolloutPlace | None, limit: int) -> list[Document]:

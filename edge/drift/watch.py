@@ -212,7 +212,7 @@ class DriftWatch:
                     band=window.band, since=window.since, until=window.until, sums=window.sums,
                     psi={name: psi(bins, reference[name].shares) for name, bins in counted.items()},
                     js={name: jensen_shannon(bins, reference[name].shares) for name, bins in counted.items()},
-                    scores=self.scores, evidence=evidence, alarms=notes.alarms,
+                    scores=self.scores, changes=self.changes, evidence=evidence, alarms=notes.alarms,
                 )
             )  # fmt: skip
         notes.windows = []

@@ -1,16 +1,19 @@
 """What the store knows that a rule may be about: read-only, a handful of queries whatever the number of records."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from edge.contract.control import Failure
-from edge.contract.records import EventKind
 from edge.contract.traits import FRUIT_COUNT, PLANT_COUNT, VOCABULARY
 from fleet import schema
 from fleet.alerts.rules import Fact, Rule, Subject
+from fleet.drift.cause import CameraName
+from fleet.drift.day import Told, told
+from fleet.drift.labels import labels_since, newest_word
 from fleet.overview import MAX_CAMERAS, CameraState, overview
 from fleet.wording import age, count_text
 
@@ -20,6 +23,9 @@ LEAST_COUNTED = 5
 
 MAX_DEVICES = 20_000
 _DAY = timedelta(days=1)
+_LABELS_REACH = timedelta(days=8)
+"""A record may arrive so long after what it tells of, and its label have ended meanwhile."""
+
 _GB = 1e9
 
 
@@ -97,13 +103,12 @@ def _failed_updates(connection: Connection) -> Iterator[Fact]:
 
 
 def _drift(connection: Connection, now: datetime) -> Iterator[Fact]:
-    """What devices told of in the last day."""
-    events, streams, devices = schema.events, schema.streams, schema.devices
-    query = (
-        select(devices.c.site, devices.c.device, events.c.camera, func.max(events.c.message), func.count())
-        .select_from(events.join(streams, events.c.stream_id == streams.c.id).join(devices))
-        .where(events.c.kind == EventKind.DRIFT.value, events.c.received_at >= now - _DAY)
-        .group_by(devices.c.site, devices.c.device, events.c.camera)
-    )
-    for row in connection.execute(query.limit(MAX_DEVICES)):
-        yield Fact(Subject(Rule.DRIFT, row.site, row.device, row.camera or ""), row[4], row[3])
+    """What devices told of in the last day, and no person has explained."""
+    labels = labels_since(connection, now - _LABELS_REACH)
+    changes: dict[CameraName, list[Told]] = defaultdict(list)
+    for each in told(connection, now - _DAY):
+        said = newest_word(labels, each.camera, each.at)
+        if said is None or not said.explains:
+            changes[each.camera].append(each)
+    for camera, own in changes.items():
+        yield Fact(Subject(Rule.DRIFT, *camera), len(own), own[-1].message)

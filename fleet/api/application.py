@@ -10,11 +10,13 @@ from fastapi.openapi.utils import get_openapi
 from starlette.routing import Mount
 
 from fleet.api import (
+    alerts,
     audit,
     completeness,
     devices,
     docs,
     downloads,
+    drift,
     events,
     gaps,
     growth,
@@ -43,6 +45,8 @@ TAGS = [
     {"name": "growth", "description": "How fast plants grow."},
     {"name": "traits", "description": "What the numbers mean."},
     {"name": "events", "description": "What happened to devices."},
+    {"name": "drift", "description": "Which cameras have changed, and what people say of it."},
+    {"name": "alerts", "description": "What needs somebody, what did, and what is silenced."},
     {"name": "completeness", "description": "What is here, what is missing, what was dropped."},
     {"name": "models", "description": "What the devices run, and where it came from."},
     {"name": "rollouts", "description": "How a model reaches the devices, and how it is stopped."},
@@ -61,8 +65,8 @@ Traits of plants, as cameras in the greenhouse measure them.
 """
 
 _RESOURCES = (
-    devices, plots, observations, readings, downloads, series, growth, traits, events, completeness, gaps, models,
-    rollouts, audit, health,
+    devices, plots, observations, readings, downloads, series, growth, traits, events, drift, alerts,
+    completeness, gaps, models, rollouts, audit, health,
 )  # fmt: skip
 _ALWAYS = responses(401, 403, 500, 503)
 

@@ -84,6 +84,8 @@ def seen_by(window: DriftWindow, *, moved: bool = False) -> tuple[Cause, str]:
 def _by_colour(window: DriftWindow, grey: float, pale: float, plant: float, picture: float) -> Cause:
     """Of a picture that is as sharp as before."""
     plant_blue = _tint(window, "plant.blue_by_green")
+    if abs(grey) >= LIT and abs(grey) > abs(pale):
+        return Cause.EXPOSURE
     if pale <= PALE and plant_blue > TINTED:
         return Cause.DUST
     if abs(grey) >= LIT:

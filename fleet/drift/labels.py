@@ -26,6 +26,11 @@ class Said(str, Enum):
     PESTS = "pests"
     FAULT = "fault"
 
+    @property
+    def explains(self) -> bool:
+        """Whether nobody is needed any more: pests and faults are named, and stay alarms all the same."""
+        return self not in {Said.PESTS, Said.FAULT}
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -48,10 +53,10 @@ class Label:
         return here and self.since <= at and (self.until is None or at < self.until)
 
 
-def silenced(labels: Sequence[Label], camera: tuple[str, str, str], at: datetime) -> str | None:
-    """The newest word on a camera at a time; a fault and pests are named and stay alarms all the same."""
+def newest_word(labels: Sequence[Label], camera: tuple[str, str, str], at: datetime) -> Said | None:
+    """What was said last of a camera at a time."""
     words = [label for label in labels if label.covers(camera, at)]
-    return max(words, key=lambda label: label.said_at).said.value if words else None
+    return max(words, key=lambda label: label.said_at).said if words else None
 
 
 def say(connection: Connection, label: Label) -> None:

@@ -1,6 +1,7 @@
-"""What needs somebody now: who is not there, and what happened that nothing has ended since.
+"""What needs somebody now: the alerts that fire, who is not there, and what happened that nothing has ended since.
 
-``of_device`` is pure. The list is short and says what to look at; rules with thresholds are not its business.
+``of_device`` and ``beside`` are pure. The list is short and says what to look at. An alert stands in the place of an
+event that says the same, and a silence keeps both away.
 """
 
 from collections import defaultdict
@@ -12,6 +13,10 @@ from sqlalchemy import Connection, select
 
 from edge.contract.records import EventKind
 from fleet import schema, wording
+from fleet.alerts.book import Silence, silences
+from fleet.alerts.rules import Rule, Subject
+from fleet.alerts.standing import Alert
+from fleet.pages import alerts
 
 LOOKS_BACK = timedelta(days=3)
 MAX_CONCERNS = 12
@@ -39,15 +44,55 @@ _KINDS = frozenset(_OPEN) | {ending for _, _, endings in _OPEN.values() for endi
 Document = dict[str, Any]
 
 
+_SAME: Mapping[str, Rule] = {
+    "Offline": Rule.OFFLINE,
+    "Silent": Rule.OFFLINE,
+    "Storage full": Rule.DISK,
+    "Too warm": Rule.TEMPERATURE,
+    "Model unusable": Rule.UPDATE_FAILED,
+    "Model refused": Rule.UPDATE_FAILED,
+    "Model rolled back": Rule.UPDATE_FAILED,
+}
+"""What an event, or an absence, is called, and the rule that says the same once it fires."""
+
+
 def concerns(connection: Connection, site: str | None, now: datetime) -> list[Document]:
     """The worst first, then the newest; many alike are one."""
+    firing = [alert for alert in alerts.fires(connection) if site in {None, alert.subject.site}]
+    found = beside(firing, _from_devices(connection, site, now), silences(connection, now), now)
+    found.sort(key=lambda one: (one["level"] != _BAD, -one["at"].timestamp()))
+    return gathered(found)[:MAX_CONCERNS]
+
+
+def beside(
+    firing: Sequence[Alert], happened: Sequence[Document], quiet: Sequence[Silence], now: datetime
+) -> list[Document]:
+    """The alerts that nobody silenced, and beside them what happened that neither an alert nor a silence speaks of."""
+
+    def hushed(rule: Rule | None, site: str, device: str, camera: str | None) -> bool:
+        """A silence of one rule is none of what no rule says."""
+        subject = Subject(rule or Rule.OFFLINE, site, device, camera or "")
+        return any(each.covers(subject, now) and (rule is not None or each.rule is None) for each in quiet)
+
+    told = {(alert.subject.rule, alert.subject.site, alert.subject.device) for alert in firing}
+    rest = [
+        one
+        for one in happened
+        for rule in [_SAME.get(one["what"])]
+        if (rule, one["site"], one["device"]) not in told
+        and not hushed(rule, one["site"], one["device"], one["camera"])
+    ]
+    loud = [alert for alert in firing if not any(each.covers(alert.subject, now) for each in quiet)]
+    return [*(alerts.document(alert) for alert in loud), *rest]
+
+
+def _from_devices(connection: Connection, site: str | None, now: datetime) -> list[Document]:
+    """Who is not there, and what happened that nothing has ended since."""
     devices = {device["id"]: device for device in _absent(connection, site, now)}
     events = _events(connection, site, now - LOOKS_BACK)
     for device_id, own in events.items():
         devices.setdefault(device_id, own[0])
-    found = [one for device_id, device in devices.items() for one in of_device(device, events[device_id], now)]
-    found.sort(key=lambda one: (one["level"] != _BAD, -one["at"].timestamp()))
-    return gathered(found)[:MAX_CONCERNS]
+    return [one for device_id, device in devices.items() for one in of_device(device, events[device_id], now)]
 
 
 def gathered(found: Sequence[Document]) -> list[Document]:
@@ -78,7 +123,8 @@ def of_device(device: Document, events: Iterable[Document], now: datetime) -> li
             level, what, _ = _OPEN[event["kind"]]
             shown = {"level": level, "what": what, "says": event["message"], "at": event["happened_at"]}
             standing[event["kind"], event["camera"]] = {**shown, "camera": event["camera"]}
-    where = {"site": device["site"], "device": device["device"]}
+    link = f"/devices/{device['site']}/{device['device']}"
+    where = {"site": device["site"], "device": device["device"], "link": link, "rule": None}
     return [where | one for one in (*_absence(device, now), *standing.values())]
 
 

@@ -1,6 +1,6 @@
 """The addresses of the pages, and of what they ask for besides: pictures, lines, answers."""
 
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
@@ -15,8 +15,8 @@ from fleet import asks, pictures, wishes
 from fleet.access import Principal, Role, requires
 from fleet.errors import NotPossible
 from fleet.ingest import Ingest
+from fleet.pages import alerts, drift, overview, plot, rollouts
 from fleet.pages import device as device_page
-from fleet.pages import overview, plot, rollouts
 from fleet.series import MAX_POINTS, MIN_POINTS, Place
 from fleet.store import Store
 
@@ -25,6 +25,8 @@ _END = datetime(9999, 1, 1, tzinfo=timezone.utc)
 _MAX_DAYS = 3_660
 Moment = Annotated[AwareDatetime, Field(ge=_BORN, le=_END)]
 After = Annotated[str, Query(pattern=r"^[A-Za-z0-9_.-]{1,64}/[A-Za-z0-9_.-]{1,64}/[A-Za-z0-9_.-]{0,64}$")]
+Camera = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}){2}$")]
+Day = Annotated[date, Field(ge=_BORN.date(), lt=_END.date())]
 
 
 class _Body(BaseModel):
@@ -79,6 +81,17 @@ def _add_documents(app: FastAPI, reading: Any, ingest: Ingest) -> None:
         place = Place(site, device, camera, plot_name)
         drawn = plot.draw(connection, place, trait, receiving=receiving())
         return _found(drawn, f"{site}/{device}/{camera}/{plot_name}")
+
+    @app.get("/drift", response_class=HTMLResponse, dependencies=viewer)
+    def show_drift(
+        site: Name | None = None, camera: Camera | None = None, day: Day | None = None, connection: Connection = reading
+    ) -> str:
+        chosen = drift.Chosen.of(camera, day) if camera and day else None
+        return drift.draw(connection, site, chosen, receiving=receiving())
+
+    @app.get("/alerts", response_class=HTMLResponse, dependencies=viewer)
+    def show_alerts(connection: Connection = reading) -> str:
+        return alerts.draw(connection, receiving=receiving())
 
     @app.get("/rollouts", response_class=HTMLResponse, dependencies=viewer)
     def show_rollouts(connection: Connection = reading) -> str:

@@ -18,6 +18,7 @@ drift_windows = Table(
     Column("received_at", Moment, nullable=False),
     Column("payload", JsonText, nullable=False),
     Index("drift_windows_by_camera", "camera_id", "model_id", "since"),
+    Index("drift_windows_by_time", "until", "stream_id", "seq"),
 )
 
 drift_labels = Table(

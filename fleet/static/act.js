@@ -1,4 +1,4 @@
-// What operators do on a page: ask a device, change what is wanted of its settings, steer a rollout.
+// What operators do on a page: ask a device, change what is wanted of its settings, steer a rollout, label drift, silence.
 import { draw } from "/static/live.js";
 
 const toast = document.getElementById("toast");
@@ -61,6 +61,26 @@ async function change(form) {
   await draw();
 }
 
+function written(form) {
+  const body = {};
+  for (const field of form.elements) {
+    if (!field.name) continue;
+    if (field.type === "date") body[field.name] = field.value ? `${field.value}T00:00:00Z` : null;
+    else if (field.dataset.kind === "number") body[field.name] = Number(field.value);
+    else body[field.name] = field.value || (field.type === "text" ? "" : null);
+  }
+  return body;
+}
+
+async function post(form) {
+  await send(form.dataset.path, written(form));
+  delete form.dataset.kept;
+  say(form.dataset.says);
+  const box = form.closest("details");
+  if (box) box.open = false;
+  await draw();
+}
+
 async function steer(button) {
   const { path, asks } = button.dataset;
   if (asks && !window.confirm(asks)) return;
@@ -87,11 +107,13 @@ document.addEventListener("click", (event) => {
   if (button && "steer" in button.dataset) busy(button, () => steer(button));
 });
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches("form[data-settings]")) return;
+  const form = event.target;
+  const work = form.matches("form[data-settings]") ? change : form.matches("form[data-send]") ? post : null;
+  if (!work) return;
   event.preventDefault();
-  busy(event.submitter, () => change(event.target));
+  busy(event.submitter, () => work(form));
 });
 document.addEventListener("input", (event) => {
-  const form = event.target.closest("form[data-settings]");
+  const form = event.target.closest("form[data-settings], form[data-send]");
   if (form) form.dataset.kept = "";
 });

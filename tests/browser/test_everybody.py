@@ -8,7 +8,7 @@ import pytest
 from tests.browser.conftest import Fleet, logged_in
 
 AXE = Path(__file__).parent / "vendor" / "axe.js"
-PAGES = ("/", "/devices/north/bench-1", "/plots/north/bench-1/top/R1C1", "/rollouts")
+PAGES = ("/", "/devices/north/bench-1", "/plots/north/bench-1/top/R1C1", "/drift", "/rollouts", "/alerts")
 
 
 @pytest.mark.parametrize("path", PAGES)

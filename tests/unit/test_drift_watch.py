@@ -96,6 +96,16 @@ def test_a_day_becomes_windows_of_the_cameras_own_reference_after_the_first_clea
     assert {window.since.at.date() for window in windows} <= {date(2026, 3, day) for day in range(9, 14)}
 
 
+def test_a_window_says_by_how_much_and_in_which_unit_its_statistics_moved(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(21))
+    run(watch, captures(2, offset=-1.5, first=21, seed=1))
+    window = recorded.windows()[-1]
+    assert "sharpness" in window.alarms
+    assert window.scores["sharpness"] < -5
+    assert window.changes["sharpness"] == pytest.approx(-1.5, abs=0.3), "causes are told by it"
+
+
 def test_a_new_stage_of_the_crop_begins_anew_with_what_the_model_finds_and_keeps_the_light(tmp_path):
     stages = [{"name": "seedling", "begins": "2026-03-01"}, {"name": "fruiting", "begins": "2026-03-23"}]
     watch, recorded = watching(tmp_path, stages=stages)

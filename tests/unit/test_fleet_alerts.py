@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from typer.testing import CliRunner
 
 from edge.contract.messages import Health, State
+from edge.contract.records import EventKind
 from fleet import audit
 from fleet.alerts import book
 from fleet.alerts.facts import facts
@@ -22,6 +23,7 @@ from fleet.alerts.standing import State as Standing
 from fleet.alerts.standing import look
 from fleet.alerts.watch import Watch
 from fleet.cli import app
+from fleet.drift.labels import Label, Said, say
 from fleet.errors import ConfigError, NotFound, PlanError
 from fleet.store import Store
 from tests.sim.fleet_records import EPOCH, NOON, batch, event, gap, letter
@@ -119,10 +121,26 @@ def test_records_that_are_missing_or_dropped_are_a_fact(store):
 
 
 def test_a_camera_that_has_changed_is_a_fact(store):
-    from edge.contract.records import EventKind
-
     store.commit([letter(event(1, EventKind.DRIFT))])
     assert known(store, datetime.now(timezone.utc))[Subject(Rule.DRIFT, "site", "dev", "cam")].value == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "camera", "stays"),
+    [
+        (Said.LENS_CLEANED, "cam", False),
+        (Said.LENS_CLEANED, None, False),
+        (Said.PESTS, "cam", True),
+        (Said.FAULT, "cam", True),
+    ],
+)
+def test_a_change_that_a_person_explained_is_no_fact(store, said, camera, stays):
+    store.commit([letter(batch([1])), letter(event(2, EventKind.DRIFT))])
+    word = Label("site", camera and "dev", camera, said, NOON - timedelta(days=1), None, "", "ana", NOON)
+    with store.writing() as connection:
+        say(connection, word)
+    found = known(store, datetime.now(timezone.utc))
+    assert (Subject(Rule.DRIFT, "site", "dev", "cam") in found) is stays
 
 
 class Webhook(http.server.BaseHTTPRequestHandler):

@@ -1,14 +1,11 @@
 """The fleet files drift windows once, sums them exactly, and lets people say what a change was."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import pytest
 
-from edge.contract.drift import DriftEntry, DriftWindow, merged
-from edge.contract.message import Digest
-from edge.contract.messages import DriftBatch
-from edge.contract.records import Clock
-from edge.drift.reference import digest_of, distributions, sums_of
+from edge.contract.drift import merged
+from edge.drift.reference import digest_of
 from fleet import audit
 from fleet.drift.heat import heat_map
 from fleet.drift.labels import Label, Said, labels_since, say
@@ -16,11 +13,9 @@ from fleet.drift.windows import Where, filed, summed
 from fleet.errors import NotFound, PlanError
 from fleet.ledger import Watermark
 from fleet.store import Store
+from tests.sim.fleet_drift import NOON, REFERENCE, drift, window
 from tests.sim.fleet_records import EPOCH, batch, letter
 
-NOON = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
-MODEL: Digest = f"sha256:{7:064}"
-REFERENCE = distributions([{"mean_grey": float(value)} for value in range(40)])
 ALL = Where()
 
 
@@ -29,25 +24,6 @@ def store(tmp_path):
     opened = Store(f"sqlite:///{tmp_path / 'fleet.sqlite'}")
     yield opened
     opened.close()
-
-
-def window(day, *, camera="cam", value=3.0, evidence=0.0, alarms=(), reference=None):
-    at = Clock(at=NOON + timedelta(days=day), monotonic_s=1.0, boot_id="boot", clock_ok=True)
-    return DriftWindow(
-        camera=camera, model=MODEL, reference=reference or digest_of(REFERENCE), band="day", since=at, until=at,
-        sums=sums_of({"mean_grey": value}, np_zeros(), REFERENCE), evidence={"mean_grey": evidence}, alarms=alarms,
-    )  # fmt: skip
-
-
-def np_zeros():
-    import numpy as np
-
-    return np.zeros(64)
-
-
-def drift(*windows, first=1):
-    entries = [DriftEntry(seq=first + index, record=each) for index, each in enumerate(windows)]
-    return DriftBatch(epoch=EPOCH, items=tuple(entries))
 
 
 def read(store, where=ALL):
@@ -131,6 +107,13 @@ def test_a_label_is_kept_silences_its_time_and_stands_in_the_audit_log(store):
         assert labels == [label()]
         assert audit.entries(connection)[-1].action == "drift.label"
     assert [cell.state for cell in heat_map(read(store), labels)] == ["labelled", "alarm"]
+
+
+@pytest.mark.parametrize("said", [Said.PESTS, Said.FAULT])
+def test_pests_and_faults_are_named_and_stay_alarms(store, said):
+    store.commit([letter(drift(window(0, alarms=("mean_grey",))))])
+    (cell,) = heat_map(read(store), [label(said=said)])
+    assert (cell.state, cell.label) == ("alarm", said)
 
 
 def test_a_label_of_a_site_speaks_of_all_of_its_cameras_and_of_no_other(store):

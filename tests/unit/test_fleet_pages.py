@@ -5,8 +5,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from edge.contract.records import EventKind
+from fleet.alerts.book import Silence
+from fleet.alerts.rules import Rule, Subject
+from fleet.alerts.standing import Alert, State
 from fleet.overview import Headline
-from fleet.pages.concerns import gathered, of_device
+from fleet.pages.concerns import beside, gathered, of_device
 from fleet.pages.figures import figure, total
 from fleet.pages.hours import share
 
@@ -47,6 +50,41 @@ def test_many_alike_are_one_and_few_stay_apart() -> None:
     assert [one["count"] for one in shown] == [1, 1, 1]
     (one,) = gathered(found)
     assert (one["count"], one["says"]) == (9, "and d1, d2, d3, d4, d5 and more")
+
+
+def alert(rule: Rule, device: str = "bench-1", camera: str = "") -> Alert:
+    return Alert(Subject(rule, "north", device, camera), State.FIRING, 1.0, "it says so", NOW, NOW)
+
+
+def quiet(rule: Rule | None = None, device: str | None = "bench-1", hours: float = 1) -> Silence:
+    return Silence(NOW + timedelta(hours=hours), "a reason", "ana", rule, "north", device)
+
+
+def shown(firing: list[Alert], happened: list[dict[str, object]], *silences: Silence) -> list[str]:
+    return [one["what"] for one in beside(firing, happened, silences, NOW)]
+
+
+def test_an_alert_stands_in_the_place_of_an_event_that_says_the_same() -> None:
+    away = of_device({**DEVICE, "online": False}, [event(EventKind.CAMERA_LOST, 0)], NOW)
+    assert shown([], away) == ["Offline", "Camera lost"]
+    assert shown([alert(Rule.OFFLINE)], away) == ["Offline", "Camera lost"]
+    assert shown([alert(Rule.OFFLINE, "bench-2")], away) == ["Offline", "Offline", "Camera lost"]
+
+
+def test_a_silence_keeps_alerts_and_what_says_the_same_away_while_it_holds() -> None:
+    away = of_device({**DEVICE, "online": False}, [event(EventKind.CAMERA_LOST, 0)], NOW)
+    assert shown([alert(Rule.OFFLINE)], away, quiet(Rule.OFFLINE)) == ["Camera lost"]
+    assert shown([], away, quiet(Rule.OFFLINE)) == ["Camera lost"], "before the alert fires as well"
+    assert shown([alert(Rule.OFFLINE)], away, quiet()) == []
+    assert shown([alert(Rule.OFFLINE)], away, quiet(Rule.DISK)) == ["Offline", "Camera lost"]
+    assert shown([alert(Rule.OFFLINE)], away, quiet(hours=-1)) == ["Offline", "Camera lost"]
+    assert shown([alert(Rule.OFFLINE)], away, quiet(device="bench-2")) == ["Offline", "Camera lost"]
+
+
+def test_an_alert_leads_to_the_page_that_says_more() -> None:
+    drifted, gone = beside([alert(Rule.DRIFT, camera="top"), alert(Rule.OFFLINE)], [], [], NOW)
+    assert drifted["link"] == "/drift?site=north&camera=north/bench-1/top&day=2026-06-01#day"
+    assert (gone["link"], gone["level"]) == ("/devices/north/bench-1", "bad")
 
 
 @pytest.mark.parametrize(

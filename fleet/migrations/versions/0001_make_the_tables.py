@@ -391,6 +391,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("drift_windows", schema=None) as batch_op:
         batch_op.create_index("drift_windows_by_camera", ["camera_id", "model_id", "since"], unique=False)
+        batch_op.create_index("drift_windows_by_time", ["until", "stream_id", "seq"], unique=False)
 
     op.create_table(
         "events",
@@ -556,6 +557,7 @@ def downgrade() -> None:
 
     op.drop_table("events")
     with op.batch_alter_table("drift_windows", schema=None) as batch_op:
+        batch_op.drop_index("drift_windows_by_time")
         batch_op.drop_index("drift_windows_by_camera")
 
     op.drop_table("drift_windows")
