@@ -22,13 +22,15 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from edge.backends import open_backend
-from edge.contract.records import Clock
+from edge.contract.drift import DriftWindow
+from edge.contract.records import Clock, Event
 from edge.drift.reference import distribution, psi
 from edge.drift.watch import DriftWatch
 from edge.package import ModelPackage
 from edge.preprocess import fit
 from edge.segmentation import decode
 from edge.settings import DriftSettings, InferenceSettings
+from fleet.drift.cause import seen_by
 from training.synthetic.faults import FAULTS, STRENGTHS
 from training.synthetic.timelapse import Tray, render_timelapse
 
@@ -106,6 +108,7 @@ def watch(package: ModelPackage, seed: int) -> Iterator[dict[str, Any]]:
             "days_alarmed_before": len(before),
             "noticed_after": tried.captures_to_alarm(len(last)),
             "alarms": tried.alarms,
+            "cause": tried.cause(),
             "scores": tried.scores,
             "changes": tried.changes,
             **tried.others(len(last)),
@@ -126,7 +129,17 @@ class _Memoryless(DriftWatch):
         self.seen: list[dict[str, float]] = []
         self.alarming: list[tuple[str, ...]] = []
         self.alarmed_on: set[int] = set()
-        super().__init__("camera", settings, Path("/nonexistent"), lambda _: None)
+        self.windows: list[DriftWindow] = []
+        super().__init__("camera", settings, Path("/nonexistent"), self._keep)
+
+    def _keep(self, record: DriftWindow | Event) -> None:
+        if isinstance(record, DriftWindow):
+            self.windows.append(record)
+
+    def cause(self) -> str:
+        """What the fleet makes of the last day."""
+        self._close_windows()
+        return seen_by(self.windows[-1])[0].value
 
     def _save(self) -> None:
         self.alarming.append(self.alarms)
@@ -164,6 +177,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         f"{fault} {strength}": {
             "noticed": float(np.mean([row["noticed_after"] is not None for row in mine])),
             "captures": float(np.median([row["noticed_after"] or np.inf for row in mine])),
+            "named": [row["cause"] for row in mine if row["noticed_after"] is not None],
             "psi": float(np.mean([row["psi"] for row in mine])),
             "ks": float(np.mean([row["ks"] for row in mine])),
         }
