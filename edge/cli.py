@@ -19,6 +19,7 @@ from edge.config_cli import app as config_app
 from edge.doctor_cli import doctor
 from edge.enroll_cli import enroll, identity
 from edge.errors import CanopyError, CaptureError, DeliveryError
+from edge.harvest_cli import app as harvest_app
 from edge.history_cli import history
 from edge.look_cli import aim, logs, snapshot, watch
 from edge.model_cli import app as model_app
@@ -40,6 +41,7 @@ EXIT_CODES = (
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, epilog=EXIT_CODES)
 app.add_typer(buffer_app, name="buffer")
 app.add_typer(config_app, name="config")
+app.add_typer(harvest_app, name="harvest")
 app.add_typer(model_app, name="model")
 app.add_typer(update_app, name="update")
 app.add_typer(service_app, name="service")

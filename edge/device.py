@@ -24,6 +24,8 @@ from edge.contract.records import Event, EventKind
 from edge.drift.watch import DriftWatch
 from edge.errands import Errands
 from edge.errors import ConfigError, ModelError, StoreError
+from edge.harvest.harvester import Harvester
+from edge.harvest.shelf import Shelf
 from edge.health import disk_free_bytes, hardware, peak_rss_bytes, rss_bytes
 from edge.logring import LogRing
 from edge.lookout import Lookout
@@ -64,6 +66,7 @@ DRIFT_FOLDER = "drift"
 LAST_DELIVERY_S = 0.5
 STOP_UPDATER_S = 0.2
 STOP_PUBLISHER_S = 0.4
+STOP_HARVESTER_S = 0.2
 """Together with a camera that hangs (1 s) a stop takes 2 s at the most."""
 
 MODEL_IS_BUSY = {Phase.COMPILING, Phase.TESTING, Phase.SHADOW, Phase.ACTIVE}
@@ -133,6 +136,7 @@ class Device:
         ]
         live = {camera.name: camera.live for camera in self._cameras}
         witness = self._sights.witness if self._sights else None
+        self._harvesters = {each.name: self._harvester(each) for each in settings.cameras if each.harvest}
         observers = {
             each.name: Observer(
                 each,
@@ -142,6 +146,7 @@ class Device:
                 drift=self._drift_watch(each),
                 calibration=CalibrationWatch(CalibrationStore(settings.state_dir, each.name), each, self._record),
                 viewer=self.lookout.viewed,
+                harvester=self._harvesters.get(each.name),
             )
             for each in settings.cameras
         }
@@ -220,6 +225,8 @@ class Device:
             self._updater.start()
         if self._renewal:
             self._renewal.start()
+        for harvester in self._harvesters.values():
+            harvester.start()
         self._loop_thread.start()
         for camera in self._cameras:
             camera.start()
@@ -232,6 +239,8 @@ class Device:
             list(pool.map(lambda camera: camera.stop(), self._cameras))
         self._mailbox.close()
         self._loop_thread.join()
+        for harvester in self._harvesters.values():
+            harvester.stop(STOP_HARVESTER_S)
         self._record(EventKind.STOPPED, None, f"canopy {__version__} stopped", {"software": __version__})
 
     def wait_delivered(self, timeout_s: float) -> bool:
@@ -289,6 +298,16 @@ class Device:
     def _drift_watch(self, camera: CameraSettings) -> DriftWatch | None:
         folder = self._settings.state_dir / DRIFT_FOLDER
         return DriftWatch(camera.name, camera.drift, folder, self._keep) if camera.drift else None
+
+    def _harvester(self, camera: CameraSettings) -> Harvester:
+        assert camera.harvest is not None  # noqa: S101 - the caller's condition, for the type checker
+        sights, state = self._sights, self._settings
+        return Harvester(
+            (state.site, state.device, camera.name),
+            camera.harvest,
+            Shelf(state.state_dir, camera.name),
+            doubted=(lambda: sights.take_doubt(camera.name)) if sights else (lambda: False),
+        )
 
     def _keep(self, record: DriftWindow | Event) -> None:
         """Append what drift has to tell; the next window tells more, so a full disk is no reason to end."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge.backends import Inference
 from edge.calibration.applied import UNCALIBRATED
 from edge.calibration.watch import CalibrationWatch
 from edge.clock import read_clock
@@ -14,12 +15,14 @@ from edge.contract.message import Digest
 from edge.contract.records import Clock, Observation, Outcome, QualityFlag, TraitValue
 from edge.drift.watch import DriftWatch
 from edge.frame import Frame
+from edge.harvest.harvester import Harvester, Measured
 from edge.lookout import View
 from edge.mailbox import Picture
-from edge.model import Model
+from edge.model import LoadedModel, Model
 from edge.plots import WHOLE_PICTURE, Plots
-from edge.preprocess import fit
+from edge.preprocess import Placement, fit
 from edge.quality import QualityGate
+from edge.segmentation import Segmentation
 from edge.settings import CameraSettings
 from edge.sights import Finding, Sight
 from edge.tracking.leaves import LeafMemory
@@ -53,6 +56,7 @@ class Observer:
         drift: watches whether the pictures change.
         calibration: what is known of the camera; ``None``: nothing ever.
         viewer: shown each picture with what was found.
+        harvester: keeps frames for training.
     """
 
     def __init__(
@@ -65,11 +69,13 @@ class Observer:
         drift: DriftWatch | None = None,
         calibration: CalibrationWatch | None = None,
         viewer: Viewer = lambda _: None,
+        harvester: Harvester | None = None,
     ) -> None:
         self._camera = camera
         self._model = model
         self._witness, self._viewer = witness, viewer
         self._drift = drift
+        self._harvester = harvester
         self._plots = Plots(camera.plots)
         self._gate = QualityGate(camera.quality, live=live)
         self._calibration = calibration
@@ -103,6 +109,8 @@ class Observer:
             finding = Finding.of(segmentation, placement, manifest)
             picture = image[0][placement.region]
             self._witness(Sight(self._camera.name, frame.monotonic_s, digest, picture, finding))
+        if self._harvester is not None:
+            self._harvester.look(self._measured(frame, clock, model, placement, inference, segmentation))
         applied = UNCALIBRATED
         if self._calibration is not None:
             plant = segmentation.plant[placement.grid_region]
@@ -142,6 +150,23 @@ class Observer:
             )
             for each in counted
         ]
+
+    def _measured(
+        self,
+        frame: Frame,
+        clock: Clock,
+        model: LoadedModel,
+        placement: Placement,
+        inference: Inference,
+        found: Segmentation,
+    ) -> Measured:
+        known = self._calibration
+        return Measured(
+            frame, clock, placement, model.manifest, model.package.digest, inference, found,
+            plots=self._camera.plots or (known.calibration.plots if known else None),
+            calibration=known.digest if known else None,
+            evidence=self._drift.alarms if self._drift else {},
+        )  # fmt: skip
 
     def _refresh(self, now_s: float) -> None:
         """Take up a new calibration, with its plots; those of the configuration come first."""

@@ -2,10 +2,11 @@
 
 1. databases that were damaged and put aside, the oldest first;
 2. engines but the newest: they are a cache, and are built again;
-3. delivered records, which the fleet has.
+3. frames that were kept for training, the oldest first: a sample can miss some;
+4. delivered records, which the fleet has.
 
 Undelivered records are given up by ``outbox.max_bytes`` alone, oldest first and as a gap; what a disk takes nothing of
-waits in memory. The journal has its own limit, and pictures are never written.
+waits in memory. The journal has its own limit, and no other pictures are ever written.
 """
 
 import logging
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from edge.disk import free_bytes
 from edge.engine.cache import PLAN_FILE
+from edge.harvest.shelf import all_frames
 from edge.outbox import OUTBOX_FILE, Outbox
 from edge.settings import DeviceSettings
 from edge.store import SIDE_FILES
@@ -33,6 +35,7 @@ def make_room(settings: DeviceSettings, outbox: Outbox) -> None:
     steps: tuple[Callable[[], bool], ...] = (
         lambda: _drop_oldest_aside(settings.data_dir),
         lambda: _drop_oldest_engine(settings.inference.engine.folder, settings.data_dir),
+        lambda: _drop_oldest_frame(settings.state_dir, settings.data_dir),
     )
     for step in steps:
         while _is_short(settings) and step():
@@ -69,3 +72,13 @@ def _drop_oldest_engine(engines: Path | None, folder: Path) -> bool:
     log.warning("engine %s goes: its disk has little room left", built[0].parent)
     shutil.rmtree(built[0].parent, ignore_errors=True)
     return not built[0].exists()
+
+
+def _drop_oldest_frame(state_dir: Path, folder: Path) -> bool:
+    """Only where they lie on the same disk."""
+    oldest = next(iter(all_frames(state_dir)), None)
+    if oldest is None or state_dir.stat().st_dev != folder.stat().st_dev:
+        return False
+    log.warning("frame %s goes: its disk has little room left", oldest.path)
+    oldest.drop()
+    return True

@@ -84,6 +84,7 @@ class Sights:
         self._due = 0.0
         self._offered: Sight | None = None
         self._last_at_s: float | None = None
+        self._doubted: set[str] = set()
 
     def witness(self, sight: Sight) -> None:
         """Take note of what the loop has just seen."""
@@ -115,6 +116,18 @@ class Sights:
         """When the camera gave the last picture that was fit to measure, by ``edge.clock.monotonic_s``."""
         with self._changed:
             return self._last_at_s
+
+    def doubt(self, camera: str) -> None:
+        """Note that another model disagrees on what was found in a camera's picture."""
+        with self._changed:
+            self._doubted.add(camera)
+
+    def take_doubt(self, camera: str) -> bool:
+        """Whether that was noted since it was last asked."""
+        with self._changed:
+            found = camera in self._doubted
+            self._doubted.discard(camera)
+            return found
 
     def lend(self, share: float) -> None:
         """Offer this share of the sights to ``borrow`` from now on; 0 ends it."""

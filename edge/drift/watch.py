@@ -130,6 +130,11 @@ class DriftWatch:
         return dict(zip(self._memory.notes.names, self._memory.detector.evidence.tolist(), strict=True))
 
     @property
+    def alarms(self) -> dict[str, float]:
+        """The evidence of the statistics that have changed."""
+        return {name: value for name, value in self.evidence.items() if name in self._memory.notes.alarms}
+
+    @property
     def scores(self) -> dict[str, float]:
         """How far today's middle capture lies from the last days, in their spread."""
         return self._middle_of_today(0)

@@ -8,6 +8,7 @@ from edge.contract.message import Name
 from edge.settings.base import Fraction, Point, Settings
 from edge.settings.calibration import IdentitySettings, MovementSettings
 from edge.settings.drift import DriftSettings
+from edge.settings.harvest import HarvestSettings
 from edge.settings.recovery import RecoverySettings
 from edge.settings.schedule import BurstSettings, WindowSettings
 from edge.settings.source import FolderSource, SourceSettings, VideoSource
@@ -83,6 +84,8 @@ class CameraSettings(Settings):
     quality: QualitySettings = QualitySettings()
     drift: DriftSettings | None = DriftSettings()
     """Absent (``null``): nobody watches whether the camera's pictures change."""
+    harvest: HarvestSettings | None = None
+    """Absent: no picture is ever written. Else frames are kept for training the next model."""
     identity: IdentitySettings = IdentitySettings()
     movement: MovementSettings = MovementSettings()
     read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 15.0

@@ -28,7 +28,8 @@ class StorageSettings(Settings):
     """Where results are kept, and how much of the disk is left to others.
 
     When less than ``keep_free_bytes`` are free, databases that were damaged and put aside go first, then engines but
-    the newest, then delivered records. What the fleet does not have is given up by ``outbox.max_bytes`` alone.
+    the newest, then frames kept for training, then delivered records. What the fleet does not have is given up by
+    ``outbox.max_bytes`` alone.
     """
 
     folder: Path | None = None

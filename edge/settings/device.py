@@ -13,6 +13,7 @@ from edge.settings.base import Settings, checked
 from edge.settings.camera import CameraSettings
 from edge.settings.care import HeatSettings, MetricsSettings, StorageSettings
 from edge.settings.delivery import MqttSettings, OutboxSettings
+from edge.settings.harvest import FrameUploadSettings
 from edge.settings.inference import InferenceSettings
 from edge.settings.source import FolderSource, VideoSource
 from edge.settings.update import UpdateSettings
@@ -37,6 +38,8 @@ class DeviceSettings(Settings):
     storage: StorageSettings = StorageSettings()
     metrics: MetricsSettings | None = None
     """Absent: nobody is answered."""
+    frame_upload: FrameUploadSettings | None = None
+    """Absent: frames that cameras keep (``harvest``) stay here until somebody fetches or sends them."""
 
     @property
     def data_dir(self) -> Path:

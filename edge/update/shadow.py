@@ -78,4 +78,7 @@ class Shadow:
     def _compare(self, sight: Sight) -> None:
         other = self._trial.look(sight.picture)
         candidate, reference = (sight.finding, other) if self._leads else (other, sight.finding)
-        self._comparison.add(difference(candidate, reference), with_plants=reference.sees_plants)
+        between = difference(candidate, reference)
+        self._comparison.add(between, with_plants=reference.sees_plants)
+        if not between.within(self._limits.agreement):
+            self._sights.doubt(sight.camera)
