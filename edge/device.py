@@ -45,6 +45,7 @@ from edge.relief import HeatGuard
 from edge.replay import Replay
 from edge.retention import make_room
 from edge.settings import CameraSettings, DeviceSettings, UpdateSettings
+from edge.settings.harvest import FrameUploadSettings
 from edge.sights import Seen, Sights
 from edge.sources import FrameSource, open_source
 from edge.status import CameraStatus, Status, write_status
@@ -59,6 +60,7 @@ from edge.wanted import Told, WantedSettings
 
 if TYPE_CHECKING:
     from edge.enroll.renewal import Renewal
+    from edge.harvest.upload import FrameUpload
     from edge.metrics import MetricsServer
     from edge.update.updater import Updater
 
@@ -183,6 +185,7 @@ class Device:
         )
 
         self._renewal = self._make_renewal() if settings.mqtt and settings.mqtt.tls else None
+        self._frame_upload = self._make_frame_upload(settings.frame_upload) if settings.frame_upload else None
 
     @property
     def done(self) -> bool:
@@ -225,6 +228,8 @@ class Device:
             self._updater.start()
         if self._renewal:
             self._renewal.start()
+        if self._frame_upload:
+            self._frame_upload.start()
         for harvester in self._harvesters.values():
             harvester.start()
         self._loop_thread.start()
@@ -249,6 +254,8 @@ class Device:
 
     def end(self) -> Summary:
         """Give the fleet a last moment, and sum up."""
+        if self._frame_upload:
+            self._frame_upload.stop()
         if self._publisher:
             if self._renewal:
                 self._renewal.stop()
@@ -394,6 +401,11 @@ class Device:
         from edge.enroll.renewal import Renewal  # noqa: PLC0415 - a device without TLS starts without cryptography
 
         return Renewal(self._settings.state_dir, log.info)
+
+    def _make_frame_upload(self, settings: FrameUploadSettings) -> "FrameUpload":
+        from edge.harvest.upload import FrameUpload  # noqa: PLC0415 - a device that sends none starts without it
+
+        return FrameUpload(self._settings.state_dir, settings)
 
     def _make_metrics(self) -> "MetricsServer | None":
         if self._settings.metrics is None:

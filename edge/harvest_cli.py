@@ -84,6 +84,21 @@ def export(
         typer.echo(f"{len(frames)} frames written to {folder}; they are whole on its disk, which may be pulled now")
 
 
+@app.command()
+def upload(config: ConfigFile = DEFAULT_CONFIG) -> None:
+    """Send the frames to the fleet now, whatever the hour. What the fleet has is forgotten here."""
+    with errors_told():
+        import threading
+
+        from edge.harvest.shelf import all_frames
+        from edge.harvest.upload import send_all
+        from edge.settings.harvest import FrameUploadSettings
+
+        settings = read_settings(config)
+        sent = send_all(settings.state_dir, settings.frame_upload or FrameUploadSettings(), threading.Event())
+        typer.echo(f"{sent} frames sent, {len(all_frames(settings.state_dir))} are here still")
+
+
 def _frames(config: Path, camera: str | None) -> "list[Shelved]":
     from edge.harvest.shelf import all_frames
 

@@ -14,6 +14,8 @@
     │   └── AuditBroken            5   the audit log is not what was written
     ├── BrokerError                6   the broker cannot be started or used as configured
     ├── PortTaken                  7   somebody else listens there
+    ├── FrameRefused               1   a device sent a frame for training that cannot be used
+    ├── FramesFull                 1   a device sent as many frames as it may today
     ├── RepositoryError            8   the update repository cannot be changed like that
     │   ├── KeyUnusable            8   a key cannot be read, or is not the role's
     │   ├── PackageRefused         8   what shall be published is not a package, or not the builder's
@@ -90,6 +92,14 @@ class PortTaken(FleetError):
     """Somebody else listens on the port."""
 
     exit_code = 7
+
+
+class FrameRefused(FleetError):
+    """A frame that a device sent for training cannot be used."""
+
+
+class FramesFull(FleetError):
+    """A device sent as many frames for training as it may today."""
 
 
 class RepositoryError(FleetError):

@@ -26,6 +26,7 @@ from fleet.ca.enrolment import Terms
 from fleet.ca.folder import CaFolder
 from fleet.ca.upkeep import Upkeep
 from fleet.errors import ConfigError, PortTaken
+from fleet.frames.desk import FrameDesk
 from fleet.homeassistant import HomeAssistant
 from fleet.ingest import MAX_PACKET_BYTES, Ingest, Part
 from fleet.live import packets
@@ -114,7 +115,8 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         asks = Asks(store, feed, settings.pictures)
         parts.callback(asks.stop, _STOPS_WITHIN_S)
         asks.start()
-        app = create_app(store, ingest, feed, asks, repository=repository, authority=authority)
+        frames = FrameDesk(store, settings.frames_folder, settings.frames)
+        app = create_app(store, ingest, feed, asks, repository=repository, authority=authority, frames=frames)
         parts.enter_context(serve_web(app, http_socket, settings.http))
         http_port = http_socket.getsockname()[1]
         where = (settings.http.host, http_port, settings.mqtt.host, mqtt_port)

@@ -167,6 +167,14 @@ class CaSettings(Settings):
     """How long after its end a certificate can still be renewed, for devices that rest over the winter."""
 
 
+class FrameSettings(Settings):
+    """Frames for training, which enrolled devices send; ``folder``: absent, ``frames`` in ``state_dir``."""
+
+    folder: Path | None = None
+    device_day_bytes: Annotated[int, Field(ge=0)] = 200_000_000
+    """The most that one device can send in a day (UTC)."""
+
+
 class HomeAssistantSettings(Settings):
     """Where Home Assistant looks for announcements, and how often states are renewed."""
 
@@ -189,6 +197,7 @@ class FleetSettings(Settings):
     updates: UpdateSettings = UpdateSettings()
     ca: CaSettings = CaSettings()
     alerts: AlertSettings = AlertSettings()
+    frames: FrameSettings = FrameSettings()
     home_assistant: HomeAssistantSettings | None = None
     """Absent: Home Assistant is told nothing."""
 
@@ -196,6 +205,11 @@ class FleetSettings(Settings):
     def ca_folder(self) -> Path:
         """Where the certificate authority is, or would be."""
         return self.ca.folder or self.state_dir / "ca"
+
+    @property
+    def frames_folder(self) -> Path:
+        """Where frames for training lie."""
+        return self.frames.folder or self.state_dir / "frames"
 
     @model_validator(mode="after")
     def _shareable(self) -> "FleetSettings":
@@ -242,6 +256,9 @@ def _anchored(settings: FleetSettings, here: Path) -> FleetSettings:
             "http": settings.http.model_copy(update={"tls": http_tls}),
             "mqtt": settings.mqtt.model_copy(update={"tls": mqtt_tls}),
             "ca": settings.ca.model_copy(update={"folder": ca_folder}),
+            "frames": settings.frames.model_copy(
+                update={"folder": here / (settings.frames.folder or state_dir / "frames")}
+            ),
         }
     )
 

@@ -18,6 +18,8 @@ from fleet.brapi.application import PREFIX as BRAPI_PREFIX
 from fleet.brapi.application import create_brapi
 from fleet.ca.api import Authority, add_enrolment
 from fleet.errors import StoreError
+from fleet.frames.api import add_frames
+from fleet.frames.desk import FrameDesk
 from fleet.ingest import Ingest
 from fleet.live.feed import Feed
 from fleet.live.relay import add_live
@@ -37,6 +39,7 @@ def create_app(
     *,
     repository: Path | None = None,
     authority: Authority | None = None,
+    frames: FrameDesk | None = None,
 ) -> FastAPI:
     """The web application over a store.
 
@@ -47,6 +50,7 @@ def create_app(
         asks: asks devices for pictures and logs; without it nobody can.
         repository: the update repository, whose public part is served below ``/updates/``.
         authority: signs devices' certificates, if devices enrol here.
+        frames: takes frames for training from devices that have enrolled.
     """
     app = FastAPI(title="Canopy fleet", docs_url=None, redoc_url=None)
     app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")
@@ -64,6 +68,8 @@ def create_app(
     add_login(app, store)
     if authority is not None:
         add_enrolment(app, store, *authority)
+        if frames is not None:
+            add_frames(app, frames)
     add_pages(app, store, Depends(connection), ingest, asks)
     if feed is not None:
         add_live(app, feed)

@@ -89,10 +89,16 @@ def _get_ca(fleet: str) -> bytes:
         return _ask("GET", fleet + CA_PATH, unproved)
 
 
-def _post(url: str, asked: Wire, ca: bytes) -> Enrolled:
-    context = ssl.create_default_context()  # with the system's: the fleet may stand behind a public certificate
+def trusting(ca: bytes) -> ssl.SSLContext:
+    """TLS that believes the fleet's authority, and the system's: the fleet may stand behind a public certificate."""
+    context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata=ca.decode("ascii"))
+    return context
+
+
+def _post(url: str, asked: Wire, ca: bytes) -> Enrolled:
+    context = trusting(ca)
     try:
         return Enrolled.model_validate_json(_ask("POST", url, context, asked.model_dump_json().encode()))
     except ValidationError as error:
@@ -100,14 +106,29 @@ def _post(url: str, asked: Wire, ca: bytes) -> Enrolled:
 
 
 def _ask(method: str, url: str, context: ssl.SSLContext, body: bytes | None = None) -> bytes:
-    headers = {"User-Agent": "canopy", "Accept": "application/json", "Content-Type": "application/json"}
-    with urllib3.PoolManager(ssl_context=context, retries=False, timeout=TIMEOUT) as pool:
-        try:
-            answer = pool.request(method, url, body=body, headers=headers, preload_content=False, redirect=False)
-            content = answer.read(MAX_ANSWER_BYTES + 1, decode_content=False)
-            answer.close()
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise FleetUnreachable(f"{url} is not reached: {meaning(error) or error}") from error
+    with connections(context) as pool:
+        return ask(pool, method, url, body, {"Content-Type": "application/json"})
+
+
+def connections(context: ssl.SSLContext) -> urllib3.PoolManager:
+    """Connections to the fleet."""
+    return urllib3.PoolManager(ssl_context=context, retries=False, timeout=TIMEOUT)
+
+
+def ask(pool: urllib3.PoolManager, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:
+    """What the fleet answers.
+
+    Raises:
+        EnrolmentRefused: it says no.
+        FleetUnreachable: no answer, or none that can be used now.
+    """
+    headers = {"User-Agent": "canopy", "Accept": "application/json", **headers}
+    try:
+        answer = pool.request(method, url, body=body, headers=headers, preload_content=False, redirect=False)
+        content = answer.read(MAX_ANSWER_BYTES + 1, decode_content=False)
+        answer.release_conn() if len(content) <= MAX_ANSWER_BYTES else answer.close()
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise FleetUnreachable(f"{url} is not reached: {meaning(error) or error}") from error
     if len(content) > MAX_ANSWER_BYTES:
         raise FleetUnreachable(f"{url} answers more than {MAX_ANSWER_BYTES} bytes; is it a fleet service?")
     if answer.status != 200:

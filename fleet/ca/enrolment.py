@@ -7,7 +7,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from edge.contract.enrolment import EnrolmentToken, common_name
 from edge.contract.message import Name
@@ -107,26 +107,39 @@ def renew(
         RequestRefused: the request, the certificate or the signature cannot be used.
         EnrolmentRefused: the certificate is not one of ours, was revoked, or is over.
     """
-    old, (name, key) = read_certificate(shown), read_request(csr)
-    serial = f"{old.serial_number:x}"
-    known = connection.execute(select(schema.certificates).where(_certificates.serial == serial)).one_or_none()
-    if known is None or known.certificate != _pem(old):
-        raise EnrolmentRefused("this certificate was not given out here; enrol anew with a token")
-    verify(old.public_key(), signature, csr)
-    if known.revoked_at is not None:
-        raise EnrolmentRefused(
-            f"the certificate of {known.name} was revoked on {known.revoked_at:%F}; ask why, and for a new token"
-        )
-    if known.not_after + terms.grace <= now:
-        raise EnrolmentRefused(
-            f"the certificate of {known.name} was valid until {known.not_after:%F}; enrol anew with a token"
-        )
+    name, key = read_request(csr)
+    known = holder(connection, read_certificate(shown), signature, csr, terms.grace, now)
     if name != known.name:
         raise EnrolmentRefused(f"the certificate is of {known.name}, and {name:.64} asks")
     made = _issue(connection, issuer, terms, name, key, now)
     serial = f"{made.serial_number:x}"
     audit.record(connection, name, "device renew", name, serial=serial, until=made.not_valid_after_utc)
     return _pem(made)
+
+
+def holder(
+    connection: Connection, shown: x509.Certificate, signature: str, signed: str, grace: timedelta, now: datetime
+) -> Row[Any]:
+    """The row of the certificate whose key has signed ``signed``.
+
+    Raises:
+        RequestRefused: it is not signed with that key.
+        EnrolmentRefused: the certificate is not one of ours, was revoked, or is over since more than ``grace``.
+    """
+    serial = f"{shown.serial_number:x}"
+    known = connection.execute(select(schema.certificates).where(_certificates.serial == serial)).one_or_none()
+    if known is None or known.certificate != _pem(shown):
+        raise EnrolmentRefused("this certificate was not given out here; enrol anew with a token")
+    verify(shown.public_key(), signature, signed)
+    if known.revoked_at is not None:
+        raise EnrolmentRefused(
+            f"the certificate of {known.name} was revoked on {known.revoked_at:%F}; ask why, and for a new token"
+        )
+    if known.not_after + grace <= now:
+        raise EnrolmentRefused(
+            f"the certificate of {known.name} was valid until {known.not_after:%F}; enrol anew with a token"
+        )
+    return known
 
 
 def revoke(connection: Connection, device: str, reason: str, who: str, now: datetime) -> int:

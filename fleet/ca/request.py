@@ -52,7 +52,7 @@ def read_certificate(text: str) -> x509.Certificate:
 
 
 def verify(key: object, signature: str, signed: str) -> None:
-    """Check a renewal's signature (see ``RenewalRequest``).
+    """Check a signature as ``RenewalRequest`` describes it.
 
     Raises:
         RequestRefused: it is not by this key, or no signature.
@@ -66,7 +66,7 @@ def verify(key: object, signature: str, signed: str) -> None:
         else:
             raise RequestRefused("a certificate with such a key was never given out")
     except (InvalidSignature, binascii.Error, *_UNREADABLE) as error:
-        raise RequestRefused("the renewal is not signed with the key of the certificate that it shows") from error
+        raise RequestRefused("this is not signed with the key of the certificate that it shows") from error
 
 
 def key_digest(key: PublicKey) -> str:

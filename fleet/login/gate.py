@@ -29,7 +29,7 @@ HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 SOCKET = "WEBSOCKET"
 
 PUBLIC = frozenset({"/login", "/healthz", "/enroll", "/enroll/renew", "/ca.pem", "/crl.pem"})
-PUBLIC_BELOW = ("/static/", "/updates/")
+PUBLIC_BELOW = ("/static/", "/updates/", "/frames/")
 """Nobody is asked who they are there: what is served is public, or proves itself (a token, a signature)."""
 
 

@@ -10,6 +10,7 @@ from fleet.schema.asks import asks, device_settings, pictures
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, Numbers, metadata
 from fleet.schema.drift import drift_labels, drift_windows
+from fleet.schema.frames import frames
 from fleet.schema.identity import certificates, enroll_tokens
 from fleet.schema.places import cameras, plots
 from fleet.schema.rollouts import aliases, desired, device_tags, models, reported, rollout_devices, rollouts
@@ -38,6 +39,7 @@ __all__ = [
     "drift_windows",
     "enroll_tokens",
     "events",
+    "frames",
     "gaps",
     "hourly",
     "hours",

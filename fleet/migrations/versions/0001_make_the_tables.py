@@ -98,6 +98,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
+        "frames",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("site", sa.String(length=64), nullable=False),
+        sa.Column("device", sa.String(length=64), nullable=False),
+        sa.Column("camera", sa.String(length=64), nullable=False),
+        sa.Column("captured_at", schema.Moment(), nullable=False),
+        sa.Column("received_at", schema.Moment(), nullable=False),
+        sa.Column("model", sa.String(length=71), nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("probability", sa.Double(), nullable=False),
+        sa.Column("digest", sa.String(length=71), nullable=False),
+        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("payload", schema.JsonText, nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("site", "device", "digest"),
+    )
+    with op.batch_alter_table("frames", schema=None) as batch_op:
+        batch_op.create_index("frames_by_time", ["captured_at"], unique=False)
+        batch_op.create_index("frames_received", ["site", "device", "received_at"], unique=False)
+
+    op.create_table(
         "kept",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("since", schema.Moment(), nullable=False),
@@ -607,6 +629,11 @@ def downgrade() -> None:
 
     op.drop_table("kinds")
     op.drop_table("kept")
+    with op.batch_alter_table("frames", schema=None) as batch_op:
+        batch_op.drop_index("frames_received")
+        batch_op.drop_index("frames_by_time")
+
+    op.drop_table("frames")
     op.drop_table("enroll_tokens")
     op.drop_table("digests")
     op.drop_table("devices")
