@@ -18,6 +18,7 @@ from fleet import (
     alerts_cli,
     audit_cli,
     ca_cli,
+    dataset_cli,
     db_cli,
     device_cli,
     drift_cli,
@@ -55,6 +56,7 @@ app.add_typer(rollout_cli.app, name="rollout")
 app.add_typer(model_cli.app, name="model")
 app.add_typer(device_cli.app, name="device")
 app.add_typer(audit_cli.app, name="audit")
+app.add_typer(dataset_cli.app, name="dataset")
 app.add_typer(db_cli.app, name="db")
 app.add_typer(user_cli.app, name="user")
 app.add_typer(ca_cli.app, name="ca")
