@@ -104,11 +104,16 @@ def command(app, *words: object) -> str:
     return done.output
 
 
+def count(fleet: Path) -> int:
+    """Frames that are there: of a dark picture there is none."""
+    return len(json.loads(command(fleet_command, "dataset", "list", "--json", "--config", fleet)))
+
+
 def test_a_dataset_keeps_the_rules_of_coco(fleet: Path, tmp_path: Path) -> None:
     command(fleet_command, "dataset", "build", tmp_path / "data", "--config", fleet)
     document = json.loads((tmp_path / "data/annotations.json").read_text())
     coco = COCO(str(tmp_path / "data/annotations.json"))
-    assert len(document["images"]) == 12
+    assert len(document["images"]) == count(fleet) > 8
     for part in ("images", "annotations", "categories"):
         numbers = [each["id"] for each in document[part]]
         assert numbers == sorted(set(numbers))
@@ -142,7 +147,7 @@ def test_a_network_is_fitted_on_it(fleet: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(REPOSITORY)
     command(fleet_command, "dataset", "build", tmp_path / "data", "--config", fleet)
     config = tmp_path / "short.yaml"
-    config.write_text("epochs: 1\n")
+    config.write_text("steps: 4\nbatch: 2\nworkers: 0\ncheck_every: 2\n")
     run = tmp_path / "run"
     words = ("--data", tmp_path / "data", "--init", PACKAGE, "--run", run, "--config", config, "--tracking", "none")
     command(train_command, "fit", *words)
@@ -159,7 +164,7 @@ def test_a_selection_takes_what_it_names(fleet: Path, tmp_path: Path) -> None:
     assert {image["file_name"].split("/")[1] for image in images("--camera", "left")} == {"gh.cam.left"}
     assert len(images("--since", "2026-03-01T14:00:00", "--until", "2026-03-01T16:00:00")) == 4
     assert [image["date_captured"][11:13] for image in images("--limit", 2)] == ["17", "17"]
-    assert len(images("--reason", "random")) == 12
+    assert len(images("--reason", "random")) == count(fleet)
     for words, code in (
         (("--site", "elsewhere"), 3), (("--reason", "x"), 2), (("--crop", "basil"), 3), (("--camera", "../x"), 3)
     ):  # fmt: skip
