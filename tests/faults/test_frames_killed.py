@@ -32,6 +32,7 @@ class Greenhouse:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, 0
+        self.started: list[Command] = []
         (folder / "fleet").mkdir()
         self.config, self.ready = folder / "fleet" / "fleet.yaml", folder / "fleet" / "ready.json"
         self._configure_fleet()
@@ -55,7 +56,7 @@ class Greenhouse:
         self.config.write_text(yaml.safe_dump(tree))
 
     def configure_device(self, **more: object) -> None:
-        camera = {"name": "top", "source": {"kind": "folder", "path": "pictures"}, "interval_s": None}
+        camera = {"name": "top", "source": {"kind": "folder", "path": "pictures"}, "max_fps": 4}
         harvest = {"random_share": 1.0, "day_bytes": 10**9, "frame_bytes": 100_000}
         tree = {
             "site": "gh", "device": "cam", "state_dir": "state", "inference": {"package": "package"}, "mqtt": None,
@@ -105,9 +106,11 @@ def greenhouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gree
     monkeypatch.setenv("CANOPY_CA_PASSPHRASE", PASSPHRASE)
     made = Greenhouse(tmp_path)
     yield made
-    made.service.close()
+    for command in (*made.started, made.service):
+        command.close()
 
 
+@pytest.mark.slow
 def test_every_frame_comes_home_once_through_kills_of_both_sides(greenhouse: Greenhouse) -> None:
     rng, shelf = random.Random(5), Shelf(greenhouse.state, "top")
     made = [large(number, 250_000) for number in range(1, 1 + FRAMES)]
@@ -129,6 +132,7 @@ def test_every_frame_comes_home_once_through_kills_of_both_sides(greenhouse: Gre
 def test_a_daemon_keeps_frames_and_sends_them_by_itself(greenhouse: Greenhouse) -> None:
     greenhouse.configure_device(from_hour=0, to_hour=0, look_every_s=0.2, bytes_per_s=0)
     daemon = greenhouse.begin("run")
+    greenhouse.started.append(daemon)
     listed = ("dataset", "list", "--json")
     wait_for(lambda: len(json.loads(greenhouse.fleet_command(*listed))) >= 3, 60, lambda: daemon.log)
     daemon.kill()
