@@ -10,9 +10,11 @@ from edge.clock import read_clock
 from edge.contract.records import Event, EventKind
 from edge.disk import free_bytes
 from edge.errors import StoreError
+from edge.harvest.shelf import Shelf as FrameShelf
 from edge.outbox import OUTBOX_FILE, Outbox
 from edge.retention import make_room
 from edge.settings import DeviceSettings, OutboxSettings
+from tests.unit.test_harvest import described
 
 RECORDS = 10
 
@@ -90,6 +92,16 @@ def one_short(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, after: int) -> None
 
     monkeypatch.setattr("edge.retention.free_bytes", free)
     shelf.keep_free(1)
+
+
+def test_frames_for_training_go_before_records_and_the_oldest_first(shelf: Shelf) -> None:
+    frames = [FrameShelf(shelf.state, "top").write(*described(number)) for number in (1, 2, 3)]
+    shelf.keep_free(2**62)
+    assert not [frame for frame in frames if frame.path.exists() or frame.description.exists()]
+    assert shelf.holds[3] == RECORDS // 2, "what the fleet does not have stays"
+    frames = [FrameShelf(shelf.state, "top").write(*described(number)) for number in (1, 2)]
+    shelf.keep_free(0)
+    assert all(frame.path.exists() for frame in frames), "with room there is no reason to go"
 
 
 def test_a_missing_disk_for_the_database_is_an_error_and_no_second_database(tmp_path: Path) -> None:
