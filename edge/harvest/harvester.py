@@ -165,8 +165,7 @@ class Harvester:
         size_bytes = 0
         try:
             jpeg, description = self._described(seen, keep)
-            self._shelf.write(description, jpeg)
-            size_bytes = len(jpeg)
+            size_bytes = self._shelf.write(description, jpeg).size_bytes
         finally:
             with self._lock:
                 self._budget = policy.settled(self._budget, keep, size_bytes, self._settings)

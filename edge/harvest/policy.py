@@ -96,10 +96,10 @@ def choose(candidate: Candidate, budget: Budget, settings: HarvestSettings, rng:
 
 def chance_of(at: datetime, budget: Budget, settings: HarvestSettings) -> float:
     """The chance of a frame that nothing speaks for."""
-    spare_bytes = settings.random_share * settings.day_bytes - budget.by_chance_bytes - settings.frame_bytes
+    spare_bytes = settings.random_share * settings.day_bytes - budget.by_chance_bytes - settings.most_bytes
     if spare_bytes <= 0:
         return 0.0
-    frames = spare_bytes / (budget.mean_bytes or settings.frame_bytes)
+    frames = spare_bytes / (budget.mean_bytes or settings.most_bytes)
     return min(1.0, frames * frames / (frames + THRIFT) / _ahead(at, budget))
 
 
@@ -112,12 +112,12 @@ def covered(candidate: Candidate, budget: Budget, settings: HarvestSettings) -> 
 
 def reserved(budget: Budget, keep: Keep, at: datetime, settings: HarvestSettings) -> Budget:
     """The budget before a frame is written: with the most that it can take."""
-    return _spent(budget, keep, settings.frame_bytes, at)
+    return _spent(budget, keep, settings.most_bytes, at)
 
 
 def settled(budget: Budget, keep: Keep, size_bytes: int, settings: HarvestSettings) -> Budget:
     """The budget once it is known what the frame took."""
-    back = _spent(budget, keep, size_bytes - settings.frame_bytes, None)
+    back = _spent(budget, keep, size_bytes - settings.most_bytes, None)
     mean = budget.mean_bytes + 0.2 * (size_bytes - budget.mean_bytes) if budget.mean_bytes else size_bytes
     return replace(back, mean_bytes=mean)
 
@@ -127,8 +127,8 @@ def _affords_reason(at: datetime, budget: Budget, settings: HarvestSettings) -> 
     if budget.last_reason_at is not None and 0 <= (at - budget.last_reason_at).total_seconds() < settings.apart_s:
         return False
     purse_bytes = (1 - settings.random_share) * settings.day_bytes
-    flowed_bytes = min(purse_bytes, purse_bytes * _elapsed_s(at) / DAY_S + settings.frame_bytes)
-    return budget.for_reasons_bytes + settings.frame_bytes <= flowed_bytes
+    flowed_bytes = min(purse_bytes, purse_bytes * _elapsed_s(at) / DAY_S + settings.most_bytes)
+    return budget.for_reasons_bytes + settings.most_bytes <= flowed_bytes
 
 
 def _ahead(at: datetime, budget: Budget) -> float:

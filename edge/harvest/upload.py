@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 ROUNDS = 3
 """So often a frame may begin anew within one visit."""
 
+REFUSALS = 3
+"""After so many in a row the visit ends: it is the device that is refused, or a fleet that is asked too often."""
+
 log = logging.getLogger(__name__)
 
 
@@ -111,13 +114,18 @@ def courier(state_dir: Path, settings: FrameUploadSettings, stopping: threading.
         yield Courier(identity, pool, settings.bytes_per_s, stopping)
 
 
-def send_all(state_dir: Path, settings: FrameUploadSettings, stopping: threading.Event) -> int:
+def send_all(
+    state_dir: Path, settings: FrameUploadSettings, stopping: threading.Event, refused: set[str] | None = None
+) -> int:
     """Bring every frame, the oldest first; how many the fleet has now. One that it refuses stays, and is told of.
 
+    ``refused`` names those that it refused before, which are passed over, and learns of more.
+
     Raises:
-        IdentityError: the device has no identity, or the fleet does not answer.
+        IdentityError: the device has no identity, the fleet does not answer, or says no to everything.
     """
-    frames, sent = all_frames(state_dir), 0
+    refused = set() if refused is None else refused
+    frames, sent, in_a_row = [frame for frame in all_frames(state_dir) if frame.path.stem not in refused], 0, 0
     if not frames:
         return 0
     with courier(state_dir, settings, stopping) as carrier:
@@ -126,7 +134,12 @@ def send_all(state_dir: Path, settings: FrameUploadSettings, stopping: threading
                 break
             try:
                 sent += carrier.bring(frame)
+                in_a_row = 0
             except EnrolmentRefused as error:
+                in_a_row += 1
+                if in_a_row == REFUSALS:
+                    raise
+                refused.add(frame.path.stem)
                 log.warning("the fleet does not take frame %s: %s", frame.path.stem, error)
             except FileNotFoundError:
                 continue  # dropped meanwhile
@@ -145,6 +158,7 @@ class FrameUpload:
         self._state_dir, self._settings = state_dir, settings
         self._stopping = threading.Event()
         self._told = ""
+        self._refused: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
 
     def start(self) -> None:
@@ -163,7 +177,7 @@ class FrameUpload:
 
     def _look(self) -> None:
         try:
-            sent = send_all(self._state_dir, self._settings, self._stopping)
+            sent = send_all(self._state_dir, self._settings, self._stopping, self._refused)
             if sent:
                 log.info("%d frames went to the fleet", sent)
             self._told = ""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from edge.contract.frames import MAX_DESCRIPTION_BYTES
 from edge.settings.base import Fraction, Settings
 
 
@@ -48,12 +49,17 @@ class HarvestSettings(Settings):
     max_bytes: Annotated[int, Field(ge=100_000)] = 500_000_000
     privacy: PrivacySettings = PrivacySettings()
 
+    @property
+    def most_bytes(self) -> int:
+        """What a frame and its description can take."""
+        return self.frame_bytes + MAX_DESCRIPTION_BYTES
+
     @model_validator(mode="after")
     def _room_for_two(self) -> "HarvestSettings":
         shares = [self.random_share] + [1 - self.random_share] * (self.random_share < 1)
-        if min(shares) * self.day_bytes < 2 * self.frame_bytes:
+        if min(shares) * self.day_bytes < 2 * self.most_bytes:
             raise ValueError(
-                f"a share of day_bytes {self.day_bytes} does not hold two frames of frame_bytes {self.frame_bytes}; "
+                f"a share of day_bytes {self.day_bytes} does not hold two frames of {self.most_bytes} bytes; "
                 "raise day_bytes, or lower frame_bytes"
             )
         return self

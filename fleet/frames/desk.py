@@ -115,6 +115,8 @@ class FrameDesk:
 def _read(body: bytes) -> KeptFrame:
     if len(body) > MAX_DESCRIPTION_BYTES:
         raise FrameRefused(f"a description of {len(body)} bytes, where {MAX_DESCRIPTION_BYTES} are allowed")
+    if b"\\u0000" in body:  # PostgreSQL's JSON has no such character
+        raise FrameRefused("a description with a NUL character")
     try:
         return KeptFrame.model_validate_json(body)
     except (ValidationError, RecursionError) as error:

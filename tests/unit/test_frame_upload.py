@@ -24,7 +24,7 @@ from sqlalchemy import select
 from edge.contract.frames import PIECE_BYTES, KeptFrame, frame_path, signed_text
 from edge.enroll import talk
 from edge.enroll.identity import Identity, IdentityFolder
-from edge.errors import FleetUnreachable, IdentityError
+from edge.errors import EnrolmentRefused, FleetUnreachable, IdentityError
 from edge.harvest.shelf import Shelf, all_frames
 from edge.harvest.upload import Courier, is_hour, send_all
 from edge.settings.harvest import FrameUploadSettings
@@ -168,6 +168,8 @@ def refuse_all(home: Home) -> Iterator[tuple[str, httpx.Response, int]]:
     yield "another device's", home.ask("POST", path, foreign.encode()), 422
     climbing = frame.encode().replace(b'"camera":"top"', b'"camera":"../../x"')
     yield "a camera that is a path", home.ask("POST", path, climbing), 422
+    dark = frame.encode().replace(b'"model_name":""', b'"model_name":"\\u0000"')
+    yield "a character that no database takes", home.ask("POST", path, dark), 422
     yield "too large a body", home.ask("POST", path, b" " * 100_001), 413
     assert home.ask("POST", path, frame.encode()).status_code == 200
     yield "too large a piece", home.ask("PUT", f"{path}?offset=0", jpeg[: PIECE_BYTES + 1]), 422
@@ -257,6 +259,17 @@ def test_a_refused_frame_stays_and_the_others_go(home: Home) -> None:
     home.keep(2)
     assert send_all(home.state, FAST, NEVER) == 1
     assert len(all_frames(home.state)) == 1
+
+
+def test_a_device_that_is_refused_asks_three_times_and_not_once_for_each_frame(home: Home) -> None:
+    for number in range(1, 9):
+        home.keep(number)
+    with home.store.writing() as connection:
+        enrolment.revoke(connection, "gh/cam", "stolen", "ann", now())
+    refused: set[str] = set()
+    with pytest.raises(EnrolmentRefused, match="was revoked"):
+        send_all(home.state, FAST, NEVER, refused)
+    assert (len(refused), len(all_frames(home.state))) == (2, 8)
 
 
 def test_a_device_that_never_enrolled_says_so(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,16 +20,20 @@ from pycocotools import mask as coco
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
+from edge.backends import Inference
 from edge.cli import app
-from edge.clock import utc_now
+from edge.clock import read_clock, utc_now
 from edge.contract.frames import KeptFrame, Reason
 from edge.contract.masks import magnified, packed, unpacked
 from edge.frame import Frame
-from edge.harvest.harvester import Harvester
+from edge.harvest.harvester import Harvester, Measured
 from edge.harvest.labels import runs_of
 from edge.harvest.shelf import Shelf, all_frames
 from edge.model import Model
 from edge.observe import Observer
+from edge.package import ModelPackage
+from edge.preprocess import fit
+from edge.segmentation import Objects, Segmentation
 from edge.settings import CameraSettings, InferenceSettings
 from edge.settings.harvest import HarvestSettings
 from tests.sim.green_model import build_green_package
@@ -139,9 +144,69 @@ def test_the_day_goes_on_with_its_budget_after_a_restart(tmp_path: Path) -> None
     shelf = harvest(tmp_path, count=3)
     spent = shelf.read_budget(utc_now())
     assert spent.seen == 3
-    assert spent.by_chance_bytes == sum(frame.path.stat().st_size for frame in shelf.frames())
+    assert spent.by_chance_bytes == sum(frame.size_bytes for frame in shelf.frames())
     (shelf.folder / "budget.json").write_text("{")
     assert shelf.read_budget(utc_now()).by_chance_bytes > 10**12, "what cannot be read is not spent twice"
+
+
+def answer(score: float, certainty: float = 0.9) -> Inference:
+    centers = np.array([[2, 2, score, 0], [5, 5, 0.95, 0]], np.float32)
+    classes = np.ones((8, 8), np.uint8)
+    return Inference(
+        classes, centers, np.zeros((2, 8, 8), np.float32), np.array([1, certainty], np.float32), np.zeros(4, np.float32)
+    )  # fmt: skip
+
+
+def measured(folder: Path, number: int, inference: Inference, **more: Any) -> Measured:
+    manifest = ModelPackage.open(folder / "package").manifest
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    _, placement = fit(pixels, manifest.input.height_px, manifest.input.width_px)
+    grid = placement.grid_shape
+    empty = np.zeros(0, np.float32)
+    nothing = Objects(empty, empty, empty, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    found = Segmentation(np.zeros(grid, np.uint8), np.zeros(grid, bool), np.full(grid, -1, np.int32), nothing)
+    at = datetime(2026, 3, 1, 12, tzinfo=timezone.utc) + timedelta(minutes=number)
+    clock = read_clock().model_copy(update={"at": at, "clock_ok": True})
+    frame = Frame(pixels, number, "top", at, float(number))
+    known = {"plots": None, "calibration": None, "evidence": {}, **more}
+    return Measured(frame, clock, placement, manifest, "sha256:" + "0" * 64, inference, found, **known)
+
+
+def test_frames_are_kept_for_what_drift_a_shadow_run_and_the_model_itself_say(tmp_path: Path) -> None:
+    build_green_package(tmp_path / "package")
+    limits = HarvestSettings(random_share=0.5, day_bytes=10**8, frame_bytes=20_000, apart_s=0, keep_days=3650)
+    doubts, shelf = [False] * 62 + [True, False], Shelf(tmp_path, "top")
+    harvester = Harvester(("gh", "cam", "top"), limits, shelf, doubted=lambda: doubts.pop(0), rng=NeverDraws())
+    harvester.start()
+    sure = [answer(0.9) for _ in range(60)]
+    for number, each in enumerate(sure):
+        harvester.look(measured(tmp_path, number, each))
+    harvester.look(measured(tmp_path, 60, answer(0.9, certainty=0.3)))
+    harvester.look(measured(tmp_path, 61, answer(0.9), evidence={"sharpness": 400.0}))
+    wait_for(harvester._waiting.empty, 5, str)
+    harvester.look(measured(tmp_path, 62, answer(0.9)))
+    harvester.stop(5)
+    told = [(known.reason, known.probability, known.evidence) for frame in shelf.frames() if (known := frame.read())]
+    assert told == [
+        (Reason.UNCERTAIN, 1.0, {}), (Reason.DRIFTED, 1.0, {"sharpness": 400.0}), (Reason.DISAGREEING, 1.0, {})
+    ]  # fmt: skip
+
+
+class NeverDraws(random.Random):
+    """Chance keeps nothing."""
+
+    def random(self) -> float:
+        return 1.0
+
+
+def test_a_worker_that_hangs_costs_frames_and_never_the_loop(tmp_path: Path) -> None:
+    build_green_package(tmp_path / "package")
+    limits = HarvestSettings(random_share=1.0, day_bytes=10**9, frame_bytes=20_000)
+    harvester = Harvester(("gh", "cam", "top"), limits, Shelf(tmp_path, "top"), rng=random.Random(1))
+    for number in range(50):  # nobody has started it
+        harvester.look(measured(tmp_path, number, answer(0.9)))
+    assert harvester._waiting.qsize() == 2
+    assert harvester._budget.uncovered == 48, "and it is known that they had no chance"
 
 
 def test_old_frames_and_the_oldest_of_too_many_go(tmp_path: Path) -> None:

@@ -68,3 +68,9 @@ def test_a_borrower_wakes_as_soon_as_there_is_something():
     timer.start()
     assert sights.borrow(20).monotonic_s == 5.0
     timer.join()
+
+
+def test_a_doubt_is_of_its_camera_and_is_answered_once() -> None:
+    sights = Sights(4, 0.0)
+    sights.doubt("top")
+    assert [sights.take_doubt(camera) for camera in ("side", "top", "top")] == [False, True, False]
