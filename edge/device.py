@@ -167,7 +167,9 @@ class Device:
         self._metrics = self._make_metrics()
         self._updater = self._make_updater(update, self._sights) if update and self._sights else None
         replay = Replay(self._outbox)
-        self._commands = Commands(Errands(settings, self.lookout, ring, replay).carry_out)
+        self._frame_upload = self._make_frame_upload(settings.frame_upload) if settings.frame_upload else None
+        send_frames = self._frame_upload.send_now if self._frame_upload else None
+        self._commands = Commands(Errands(settings, self.lookout, ring, replay, send_frames).carry_out)
         self._publisher = (
             Publisher(
                 self._outbox,
@@ -185,7 +187,6 @@ class Device:
         )
 
         self._renewal = self._make_renewal() if settings.mqtt and settings.mqtt.tls else None
-        self._frame_upload = self._make_frame_upload(settings.frame_upload) if settings.frame_upload else None
 
     @property
     def done(self) -> bool:

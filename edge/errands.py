@@ -8,6 +8,7 @@ from edge.commands import Done
 from edge.contract.commands import MAX_BODY_CHARS, Command, CommandKind
 from edge.control.answers import FRAME_WITHIN_S, snapshot
 from edge.errors import CaptureError, ControlError
+from edge.harvest.shelf import all_frames
 from edge.logring import LogRing
 from edge.lookout import Lookout
 from edge.overlay import jpeg_within, overlay, picture_of
@@ -29,9 +30,18 @@ class Errands:
         lookout: what it sees.
         ring: the log's last lines.
         replay: sends records again.
+        send_frames: begins to send kept frames; ``None``: this device sends none.
     """
 
-    def __init__(self, settings: DeviceSettings, lookout: Lookout, ring: LogRing, replay: Replay) -> None:
+    def __init__(
+        self,
+        settings: DeviceSettings,
+        lookout: Lookout,
+        ring: LogRing,
+        replay: Replay,
+        send_frames: Callable[[], None] | None = None,
+    ) -> None:
+        self._begin_frames = send_frames
         self._settings, self._lookout, self._ring, self._replay = settings, lookout, ring, replay
 
     def carry_out(self, command: Command) -> Done:
@@ -45,6 +55,7 @@ class Errands:
             CommandKind.LOGS: self._logs,
             CommandKind.REPLAY: self._send_again,
             CommandKind.DIAGNOSTICS: self._diagnostics,
+            CommandKind.FRAMES: self._send_frames,
         }
         errand = errands.get(command.kind)
         if errand is None:
@@ -73,6 +84,13 @@ class Errands:
         first, last = self._replay.begin(command.from_seq or 1)
         told = f"records {first} to {last} that are still here are sent again, after what is new"
         return Done("text/plain", told.encode())
+
+    def _send_frames(self, _: Command) -> Done:
+        if self._begin_frames is None:
+            raise ControlError("this device sends no frames; give it frame_upload in its file, and let it enrol")
+        count = len(all_frames(self._settings.state_dir))
+        self._begin_frames()
+        return Done("text/plain", f"{count} frames are on their way, or wait for the fleet to take them".encode())
 
     def _diagnostics(self, _: Command) -> Done:
         from edge.doctor import run_checks  # noqa: PLC0415 - a daemon that nobody asks starts without the checks

@@ -37,7 +37,7 @@ MAX_AT_ONCE = 4
 _MAX_WAITING = 64
 _TICK_S = 1.0
 
-KINDS = frozenset({CommandKind.SNAPSHOT, CommandKind.LOGS, CommandKind.DIAGNOSTICS})
+KINDS = frozenset({CommandKind.SNAPSHOT, CommandKind.LOGS, CommandKind.DIAGNOSTICS, CommandKind.FRAMES})
 """What people ask for on a page."""
 
 

@@ -31,6 +31,8 @@ class CommandKind(str, Enum):
     """Send again every record from ``from_seq`` that is still there."""
     DIAGNOSTICS = "diagnostics"
     """What ``canopy doctor`` finds: ``application/json``."""
+    FRAMES = "frames"
+    """Send the frames that were kept for training now, whatever the hour; how many there are: ``text/plain``."""
 
 
 class Command(Message):

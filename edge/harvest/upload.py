@@ -156,7 +156,7 @@ class FrameUpload:
 
     def __init__(self, state_dir: Path, settings: FrameUploadSettings) -> None:
         self._state_dir, self._settings = state_dir, settings
-        self._stopping = threading.Event()
+        self._stopping, self._wanted = threading.Event(), threading.Event()
         self._told = ""
         self._refused: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
@@ -168,12 +168,20 @@ class FrameUpload:
     def stop(self) -> None:
         """Ask the thread to end, and do not wait: the fleet goes on where it stopped."""
         self._stopping.set()
+        self._wanted.set()
+
+    def send_now(self) -> None:
+        """Send everything once, whatever the hour."""
+        self._wanted.set()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if is_hour(datetime.now().astimezone().hour, self._settings):
+            wanted = self._wanted.is_set()
+            self._wanted.clear()
+            if wanted or is_hour(datetime.now().astimezone().hour, self._settings):
                 self._look()
-            self._stopping.wait(self._settings.look_every_s)
+            if not self._stopping.is_set():
+                self._wanted.wait(self._settings.look_every_s)
 
     def _look(self) -> None:
         try:

@@ -5,7 +5,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,12 +21,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from edge.contract.commands import Command, CommandKind
 from edge.contract.frames import PIECE_BYTES, KeptFrame, frame_path, signed_text
 from edge.enroll import talk
 from edge.enroll.identity import Identity, IdentityFolder
-from edge.errors import EnrolmentRefused, FleetUnreachable, IdentityError
+from edge.errands import Errands
+from edge.errors import ControlError, EnrolmentRefused, FleetUnreachable, IdentityError
 from edge.harvest.shelf import Shelf, all_frames
-from edge.harvest.upload import Courier, is_hour, send_all
+from edge.harvest.upload import Courier, FrameUpload, is_hour, send_all
 from edge.settings.harvest import FrameUploadSettings
 from fleet import schema
 from fleet.ca import enrolment
@@ -36,6 +38,7 @@ from fleet.settings import FrameSettings, HttpSettings, TlsSettings
 from fleet.store import Store
 from fleet.web import create_app
 from tests.sim.authority import Authority, now
+from tests.sim.waiting import wait_for
 from tests.unit.test_harvest import described
 
 WELL = SimpleNamespace(connected=True, writing=True, tally=dict)
@@ -276,6 +279,26 @@ def test_a_device_that_never_enrolled_says_so(tmp_path: Path) -> None:
     Shelf(tmp_path, "top").write(*described(1))
     with pytest.raises(IdentityError, match="canopy enroll"):
         send_all(tmp_path, FAST, NEVER)
+
+
+def test_the_fleet_can_ask_for_frames_outside_of_their_hours(home: Home) -> None:
+    hour = datetime.now().astimezone().hour
+    closed = FrameUploadSettings(from_hour=(hour + 5) % 24, to_hour=(hour + 6) % 24, bytes_per_s=0)
+    upload = FrameUpload(home.state, closed)
+    home.keep(1)
+    upload.start()
+    try:
+        errands = Errands(SimpleNamespace(state_dir=home.state), None, None, None, upload.send_now)  # type: ignore[arg-type]
+        asked = Command(id="0" * 32, kind=CommandKind.FRAMES, expires_at=now())
+        assert home.rows() == []
+        assert b"1 frames" in errands.carry_out(asked).content
+        wait_for(lambda: all_frames(home.state) == [], 20, lambda: str(home.rows()))
+    finally:
+        upload.stop()
+    assert len(home.rows()) == 1
+    nobody = Errands(SimpleNamespace(state_dir=home.state), None, None, None)  # type: ignore[arg-type]
+    with pytest.raises(ControlError, match="frame_upload"):
+        nobody.carry_out(asked)
 
 
 def test_sending_is_as_slow_as_is_asked(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
