@@ -24,7 +24,7 @@ LEAST_AHEAD = 0.1
 """So large a share of a day's frames is always expected still: estimates of how many come are off."""
 
 THRIFT = 3.0
-"""The fewer frames the purse of chance holds, the slower it is spent: about three quarters are, and then it hardly ever
+"""The fewer frames the purse of chance holds, the slower it is spent: about two thirds are, and then it hardly ever
 ends before the day does."""
 
 FIRST_GAP_S = 60.0
