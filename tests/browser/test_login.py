@@ -51,6 +51,7 @@ def test_a_person_logs_in_with_the_keyboard_sees_the_page_they_wanted_and_leaves
     tab.keyboard.type("wrong wrong wrong")
     tab.keyboard.press("Enter")
     tab.get_by_role("alert").wait_for()
+    tab.wait_for_load_state()
     assert tab.evaluate("document.activeElement.name") == "password", "the name is kept"
     tab.keyboard.type(PASSWORD)
     tab.keyboard.press("Enter")
