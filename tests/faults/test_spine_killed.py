@@ -40,12 +40,14 @@ def test_a_device_killed_at_random_moments_loses_and_repeats_nothing_that_it_has
 ) -> None:
     rng, promised = random.Random(1), 0
     first_s = first_record_s(device)
-    for _ in range(kills):
+    for done in range(1, 4 * kills):  # a machine that has become busy needs more of them
         device.start()
         random_moment(rng, 2 * first_s)
         device.kill()
         assert device.last_seq >= promised
         promised = device.last_seq
+        if done >= kills and promised > 100:
+            break
     summary = device.run_to_end(DELIVERS_WITHIN_S)
     assert summary["captured"] == 200
     assert_everything_arrived_once(device, fleet)
