@@ -216,13 +216,11 @@ def test_an_old_word_of_the_fleet_that_comes_again_moves_nothing(mosquitto, devi
     assert fleet.repeats == 0
 
 
-def test_stopping_says_goodbye_within_a_second(mosquitto, device_on, fleet_on):
+def test_stopping_says_goodbye_and_does_not_wait_out_its_limit(mosquitto, device_on, fleet_on):
     fleet = fleet_on(mosquitto.port)
     device = device_on(mosquitto.port)
     assert fleet.wait_for(lambda fleet: fleet.states[-1:] == [True])
-    began_s = time.monotonic()
-    device.publisher.stop(5.0)
-    assert time.monotonic() - began_s < 1.5
+    device.publisher.stop(600.0)  # longer than a test may last
     assert fleet.wait_for(lambda fleet: fleet.states[-1] is False)
     assert not device.publisher.connected
 

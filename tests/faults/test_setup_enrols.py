@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from edge.cli import app
 from edge.settings import load_settings
+from tests.faults import test_enrolled_device
 from tests.sim.green_model import build_green_package
 from tests.sim.spine import DEVICE, SITE, draw_pictures
 
-enrolment = pytest.importorskip("tests.faults.test_enrolled_device", reason="this release knows no enrolment")
-site = enrolment.site
+site = test_enrolled_device.site
 
 RUN = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"})
 

@@ -1,6 +1,5 @@
 """Aiming: the score falls with the focus, the lean is the scene's, and the phone's page is for those who know it."""
 
-import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -99,11 +98,9 @@ def test_a_page_that_has_lasted_long_enough_sends_no_more():
     page = Page("top")
     with served(page, "127.0.0.1:0", 0.2) as (url,):
         page.show(b"one", aim(tray()), 9.0)
-        began_s = time.monotonic()
         with urllib.request.urlopen(f"{url}stream", timeout=30) as stream:
             while stream.read(1):
                 page.show(b"more", aim(np.zeros((8, 8, 3), np.uint8)), 9.0)
-                assert time.monotonic() - began_s < 30
 
 
 def test_a_port_that_cannot_be_is_told():

@@ -68,9 +68,7 @@ def test_a_loop_that_may_work_a_quarter_of_its_time_waits_the_rest(outbox, share
 def test_a_rest_ends_at_once_when_the_daemon_stops(outbox) -> None:
     mailbox = Mailbox()
     mailbox.close()
-    began_s = time.monotonic()
-    mailbox.rest(30)
-    assert time.monotonic() - began_s < 10
+    mailbox.rest(600)  # longer than a test may last
 
 
 def test_a_rate_is_that_of_the_last_half_minute() -> None:
