@@ -4,11 +4,16 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.sim.mosquitto import mosquitto
 from tests.sim.postgres import database_url, postgres, postgres_store, sqlite_store, store_url
 
 __all__ = ["database_url", "mosquitto", "postgres", "postgres_store", "sqlite_store", "store_url"]
+
+settings.register_profile("same", derandomize=True, database=None)  # the same examples everywhere and every time
+settings.register_profile("other", derandomize=False)  # others each time: pytest --hypothesis-profile other
+settings.load_profile("same")
 
 NOT_ON_A_DEVICE = {
     *("torch", "lightning", "onnxscript", "onnxslim", "pycocotools"),

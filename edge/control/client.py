@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def ask(state_dir: Path, question: Ask, *, within_s: float | None = 30.0) -> Ite
     with _connected(state_dir) as connection:
         connection.settimeout(within_s)
         try:
-            connection.sendall(question.model_dump_json().encode() + b"\n")
+            with suppress(BrokenPipeError):  # a daemon that says no before it is asked has left its reason to be read
+                connection.sendall(question.model_dump_json().encode() + b"\n")
             with connection.makefile("rb") as lines:
                 while True:
                     line = _line(lines.readline(MAX_LINE_BYTES + 1))

@@ -93,9 +93,14 @@ def _span(node: yaml.Node) -> Place:
 
 
 def _words(value: Any) -> str:
-    """A value in one line of YAML."""
-    written = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
-    return str(written).removesuffix("...\n").strip("\n")
+    """A value in YAML's flow style. Letters stand as they are, and what YAML takes for an end of line is escaped."""
+    plain, escaped = (
+        str(yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=letters, sort_keys=False))
+        .removesuffix("...\n")
+        .strip("\n")
+        for letters in (True, False)
+    )
+    return plain if len(plain.splitlines()) == 1 else escaped
 
 
 def _nested(keys: list[str], value: Any) -> Any:

@@ -68,6 +68,11 @@ def test_a_block_is_replaced_without_the_comments_after_it():
     assert yaml.safe_load(changed)["cameras"][1]["source"] == {"kind": "video", "path": "clip.mp4"}
 
 
+@pytest.mark.parametrize("value", ["\x85", "\u2028", "a\x85b", "a\r\nb", "a\nb", "\ufeff", "é", "", " x "])
+def test_text_that_yaml_would_take_for_the_end_of_a_line_comes_out_as_meant(value):
+    assert yaml.safe_load(with_value(SHIPPED, "site", value))["site"] == value
+
+
 @settings(deadline=None)
 @given(
     path=st.sampled_from(sorted(flattened(yaml.safe_load(SHIPPED)))),

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge.control import client as asking
 from edge.control import server as serving
 from edge.control.client import ask, ask_once
-from edge.control.protocol import ASK, MAX_REQUEST_BYTES, SOCKET, Ask, AskLogs, AskStatus, AskWatch, short_path
+from edge.control.protocol import ASK, MAX_REQUEST_BYTES, SOCKET, Ask, AskLogs, AskStatus, AskWatch, Line, short_path
 from edge.control.server import MAX_CLIENTS, ControlServer
 from edge.errors import ConfigError, ControlError, NoDaemon
 from edge.lock import only_daemon_in
@@ -146,6 +147,15 @@ def test_one_client_too_many_is_told_so_and_served_when_another_has_gone(tmp_pat
     for thread in threads:
         thread.join(WITHIN_S)
     assert not any(thread.is_alive() for thread in threads)
+
+
+def test_a_no_that_came_before_the_question_was_sent_is_read(tmp_path, monkeypatch):
+    near, far = socket.socketpair()
+    far.sendall(Line(ok=False, last=True, reason="end one of them").model_dump_json().encode() + b"\n")
+    far.close()
+    monkeypatch.setattr(asking, "_connected", lambda state_dir: near)
+    with pytest.raises(ControlError, match="end one of them"):
+        ask_once(tmp_path, AskStatus())
 
 
 def test_a_request_has_a_size_and_a_time_limit(tmp_path, monkeypatch):
