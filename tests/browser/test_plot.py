@@ -15,6 +15,7 @@ def _drawn(page: Any) -> Any:
 
 
 def _answer(page: Any, act: Any) -> Any:
+    page.wait_for_selector("#chart[data-state]")  # the answer to what the page itself asked first is in
     with page.expect_response(lambda answer: "/series?" in answer.url) as waited:
         act()
     return waited.value.json()
