@@ -20,12 +20,14 @@ from rich.table import Table
 
 from edge.archive import pack, unpack
 from edge.backends import Backend
+from edge.contract.comparison import BENCHMARK, DRIFTED, SITE, shown_metrics
 from edge.contract.manifest import MANIFEST_FILE, Lineage, Precision
 from edge.errors import CanopyError, ConfigError
 from edge.package import ModelPackage
 from edge.settings import EngineSettings
 from export.backends import runnable
 from export.compat import OLDEST_TARGET, TARGETS, check, read_graph
+from export.contest import comparable, contest, labelled
 from export.describe import describe, differences
 from export.engine import LIBRARIES, build_engine, torch_engine
 from export.evidence import photographed_evidence, photographs, rendered_evidence, rendered_scenes
@@ -255,6 +257,45 @@ def diff(
         for row in rows:
             table.add_row(*row)
         Console().print(table if rows else "the same")
+
+
+@app.command("compare")
+def compare_packages(
+    champion: Annotated[Path, typer.Argument(help="The package that devices run.")],
+    candidate: Annotated[Path, typer.Argument(help="The package that is to take its place.")],
+    out: Annotated[Path, typer.Option(help="The JSON file to write, for canopy-fleet retrain judge.")],
+    pictures: Annotated[
+        list[str] | None, typer.Option("--slice", help="drifted=DATA or site:NAME=DATA, labelled; may be given again.")
+    ] = None,
+    benchmark: Annotated[
+        Path | None, typer.Option(help="Labelled pictures that never change; without, rendered scenes of fixed seeds.")
+    ] = None,
+    held_back: HeldBack = 100,
+) -> None:
+    """Measure two packages on the same labelled pictures, which neither was trained on."""
+    with _errors_end_with_their_code():
+        ours, theirs = ModelPackage.open(champion), ModelPackage.open(candidate)
+        spec, data = comparable(ours, theirs), _reading(candidate)
+        size_px = ours.manifest.input.height_px
+        frozen = labelled(benchmark, spec, data) if benchmark else rendered_scenes(spec, size_px, held_back)
+        slices = {BENCHMARK: frozen}
+        slices |= {name: labelled(place, spec, data) for name, place in map(_slice, pictures or [])}
+        found = contest(ours, theirs, slices)
+        out.write_bytes(found.encode())
+        models = (f"{model.name} {model.version}" for model in (found.champion, found.candidate))
+        table = Table("slice", "pictures", "", *models)
+        for part in found.slices:
+            for metric in shown_metrics(part):
+                values = (f"{side.get(metric, float('nan')):.3f}" for side in (part.champion, part.candidate))
+                table.add_row(part.name, str(part.pictures), metric.replace("_", " "), *values)
+        Console().print(table)
+
+
+def _slice(given: str) -> tuple[str, Path]:
+    name, equals, place = given.partition("=")
+    if not equals or not (name == DRIFTED or name.startswith(SITE)):
+        raise ConfigError(f"--slice {given} is none; say drifted=DATA or site:NAME=DATA")
+    return name, Path(place)
 
 
 @app.command()

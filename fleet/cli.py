@@ -24,6 +24,7 @@ from fleet import (
     drift_cli,
     export_cli,
     model_cli,
+    retrain_cli,
     rollout_cli,
     token_cli,
     user_cli,
@@ -64,6 +65,7 @@ app.add_typer(token_cli.app, name="token")
 app.add_typer(export_cli.app, name="export")
 app.add_typer(alerts_cli.app, name="alerts")
 app.add_typer(drift_cli.app, name="drift")
+app.add_typer(retrain_cli.app, name="retrain")
 
 
 def _version(wanted: bool) -> None:

@@ -17,6 +17,7 @@ from fleet import audit, registry, schema, statements
 from fleet.advance import enrolled
 from fleet.errors import NotFound, NotPossible, PlanError
 from fleet.plan import Plan, Tag
+from fleet.retrain.book import refuse_refused
 from fleet.rollout import GOING_ON, Arm, Rollout, State
 from fleet.rollout_rows import read_facts, read_rollout, save_rollout
 
@@ -57,10 +58,12 @@ def create(
 
     Raises:
         PlanError: the name cannot be used, or the two models are one.
-        NotPossible: no device would take part, or one of them is in another rollout that goes on.
+        NotPossible: the gate has refused a model, no device would take part, or one of them is in another rollout that
+            goes on.
     """
     if len({model.digest for model in models}) < len(models):
         raise PlanError(f"{models[0].name} {models[0].version} against itself compares nothing; name two models")
+    refuse_refused(connection, models)
     name = _free_name(connection, models, rollout_id)
     arms = tuple(Arm(model, _hardware(connection, model, published)) for model in models)
     rollout = enrolled(Rollout(name, plan, arms), read_facts(connection))

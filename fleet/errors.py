@@ -14,6 +14,7 @@
     │   └── AuditBroken            5   the audit log is not what was written
     ├── BrokerError                6   the broker cannot be started or used as configured
     ├── PortTaken                  7   somebody else listens there
+    ├── RetrainingFailed           1   a candidate could not be made; the log beside it says why
     ├── FrameRefused               1   a device sent a frame for training that cannot be used
     ├── FramesFull                 1   a device sent as many frames as it may today
     ├── RepositoryError            8   the update repository cannot be changed like that
@@ -92,6 +93,10 @@ class PortTaken(FleetError):
     """Somebody else listens on the port."""
 
     exit_code = 7
+
+
+class RetrainingFailed(FleetError):
+    """A step of a retraining did not end well; what was made before it is there."""
 
 
 class FrameRefused(FleetError):

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, func, select, update
 
-from edge.contract.control import ModelRef
+from edge.contract.control import ModelRef, numbers
 from edge.contract.manifest import MANIFEST_FILE, Manifest
 from fleet import audit, schema, statements
 from fleet.errors import NotFound, NotPossible, PlanError
@@ -134,6 +134,28 @@ def find(connection: Connection, spoken: str) -> ModelRef:
         return found
     name, _, version = spoken.rpartition("-")
     return _ref(_row(connection, name, version, spoken))
+
+
+def find_digest(connection: Connection, digest: str) -> ModelRef:
+    """The model that a device names by its digest.
+
+    Raises:
+        NotFound: nobody has registered it.
+    """
+    query = select(schema.models).where(schema.models.c.digest == digest)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"devices run {digest}, which is not registered; canopy-fleet model add its package first")
+    return _ref(row)
+
+
+def next_version(connection: Connection, model: ModelRef) -> str:
+    """The next patch of a model's version that no registered model has."""
+    major, minor, _ = numbers(model.version)
+    table = schema.models.c
+    known = connection.execute(select(table.version).where(table.name == model.name)).scalars()
+    patches = [numbers(version)[2] for version in known if numbers(version)[:2] == (major, minor)]
+    return f"{major}.{minor}.{max(patches, default=0) + 1}"
 
 
 def find_alias(connection: Connection, crop: str, alias: str) -> ModelRef | None:

@@ -33,6 +33,7 @@ from fleet.live import packets
 from fleet.live.feed import Feed
 from fleet.login import users
 from fleet.repository.folder import RepositoryFolder
+from fleet.retrain.watch import Retrainer
 from fleet.rollouts import Rollouts
 from fleet.settings import FleetSettings, HttpSettings, MqttSettings, is_loopback
 from fleet.store import Store
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 
 _SUBSCRIBES_WITHIN_S = 5.0
 _STOPS_WITHIN_S = 1.0
+_RETRAINING_STOPS_WITHIN_S = 12.0
 _SIGN_OF_LIFE_S = 2.0
 
 GROUP = "ingest"
@@ -109,6 +111,9 @@ def serve(settings: FleetSettings, ready: Callable[[Addresses], None]) -> None:
         repository = settings.updates.repository
         if repository is not None:
             parts.enter_context(_online_signatures(repository))
+        retrainer = Retrainer(store, settings)
+        parts.callback(retrainer.stop, _RETRAINING_STOPS_WITHIN_S)
+        retrainer.start()
         feed = Feed(settings.mqtt, mqtt_port)
         parts.callback(feed.stop)
         feed.start()

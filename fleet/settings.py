@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 
 from fleet.alerts.settings import AlertSettings
 from fleet.errors import ConfigError
+from fleet.retrain.settings import RetrainSettings
 from fleet.strict import Settings
 
 MAX_FILE_BYTES = 1_000_000
@@ -198,6 +199,7 @@ class FleetSettings(Settings):
     ca: CaSettings = CaSettings()
     alerts: AlertSettings = AlertSettings()
     frames: FrameSettings = FrameSettings()
+    retrain: RetrainSettings = RetrainSettings()
     home_assistant: HomeAssistantSettings | None = None
     """Absent: Home Assistant is told nothing."""
 
@@ -210,6 +212,11 @@ class FleetSettings(Settings):
     def frames_folder(self) -> Path:
         """Where frames for training lie."""
         return self.frames.folder or self.state_dir / "frames"
+
+    @property
+    def retrain_folder(self) -> Path:
+        """Where retrainings have their folders."""
+        return self.retrain.folder or self.state_dir / "retrainings"
 
     @model_validator(mode="after")
     def _shareable(self) -> "FleetSettings":
@@ -259,6 +266,7 @@ def _anchored(settings: FleetSettings, here: Path) -> FleetSettings:
             "frames": settings.frames.model_copy(
                 update={"folder": here / (settings.frames.folder or state_dir / "frames")}
             ),
+            "retrain": settings.retrain.anchored(here, state_dir),
         }
     )
 

@@ -41,6 +41,7 @@ class Selection:
     reason: str | None = None
     crop: str | None = None
     limit: int | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ def selected(connection: Connection, selection: Selection) -> list[Row[Any]]:
     """The frames, in order of time."""
     query = select(schema.frames)
     for column, wanted in (
-        (_frames.site, selection.site), (_frames.camera, selection.camera), (_frames.reason, selection.reason)
+        (_frames.site, selection.site), (_frames.camera, selection.camera), (_frames.reason, selection.reason),
+        (_frames.model, selection.model),
     ):  # fmt: skip
         query = query if wanted is None else query.where(column == wanted)
     query = query if selection.since is None else query.where(_frames.captured_at >= selection.since)
@@ -106,10 +108,14 @@ def _grows(crop: str) -> Any:
     return exists().where(cameras.device_id == devices.id, here, or_(cameras.crop == crop, in_a_plot))
 
 
+def file_of(row: Row[Any]) -> str:
+    """What a frame is called in a dataset; no two frames are called the same."""
+    return f"{row.captured_at:%Y%m%dT%H%M%S}-{row.digest.removeprefix('sha256:')[:16]}.jpg"
+
+
 def _image(number: int, row: Row[Any]) -> dict[str, Any]:
-    name = f"{row.captured_at:%Y%m%dT%H%M%S}-{row.digest.removeprefix('sha256:')[:16]}.jpg"
     return {
-        "id": number, "file_name": f"images/{row.site}.{row.device}.{row.camera}/{name}",
+        "id": number, "file_name": f"images/{row.site}.{row.device}.{row.camera}/{file_of(row)}",
         "width": row.payload["width_px"], "height": row.payload["height_px"],
         "date_captured": row.captured_at.isoformat(), "digest": row.digest, "model": row.model, "reason": row.reason,
         "probability": row.probability, "weight": 1 / row.probability, "state": row.state,

@@ -13,6 +13,7 @@ from fleet.schema.drift import drift_labels, drift_windows
 from fleet.schema.frames import frames
 from fleet.schema.identity import certificates, enroll_tokens
 from fleet.schema.places import cameras, plots
+from fleet.schema.retrain import retrainings
 from fleet.schema.rollouts import aliases, desired, device_tags, models, reported, rollout_devices, rollouts
 from fleet.schema.rollups import daily, hourly, kept
 from fleet.schema.stream import devices, events, gaps, hours, observations, rejects, spans, streams
@@ -53,6 +54,7 @@ __all__ = [
     "plots",
     "rejects",
     "reported",
+    "retrainings",
     "rollout_devices",
     "rollouts",
     "sessions",

@@ -315,6 +315,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device_id"),
     )
     op.create_table(
+        "retrainings",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("champion", schema.JsonText, nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("cameras", schema.JsonText, nullable=False),
+        sa.Column("since", schema.Moment(), nullable=False),
+        sa.Column("opened_at", schema.Moment(), nullable=False),
+        sa.Column("changed_at", schema.Moment(), nullable=False),
+        sa.Column("candidate", schema.JsonText, nullable=True),
+        sa.Column("candidate_digest", sa.String(length=71), nullable=True),
+        sa.Column("comparison", schema.JsonText, nullable=True),
+        sa.Column("findings", schema.JsonText, nullable=True),
+        sa.Column("rollout_id", sa.String(length=64), nullable=True),
+        sa.ForeignKeyConstraint(["rollout_id"], ["rollouts.id"]),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    with op.batch_alter_table("retrainings", schema=None) as batch_op:
+        batch_op.create_index("retrainings_by_candidate", ["candidate_digest"], unique=False)
+
+    op.create_table(
         "rollout_devices",
         sa.Column("rollout_id", sa.String(length=64), nullable=False),
         sa.Column("device_id", sa.Integer(), nullable=False),
@@ -600,6 +621,10 @@ def downgrade() -> None:
         batch_op.drop_index("rollout_devices_by_device")
 
     op.drop_table("rollout_devices")
+    with op.batch_alter_table("retrainings", schema=None) as batch_op:
+        batch_op.drop_index("retrainings_by_candidate")
+
+    op.drop_table("retrainings")
     op.drop_table("reported")
     op.drop_table("pictures")
     op.drop_table("device_tags")

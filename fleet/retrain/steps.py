@@ -1,0 +1,196 @@
+"""From labelled frames to a rollout: divide, train, package, compare, judge, publish, roll out.
+
+Steps that take hours hold no transaction. What a step made stays when a later one fails; the next try goes on with the
+training where it was.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from edge.contract.comparison import MAX_FILE_BYTES, Comparison
+from edge.contract.control import ModelRef
+from fleet import ceremony, commands, plan_options, registry
+from fleet.errors import NotFound, NotPossible, PlanError
+from fleet.frames import dataset
+from fleet.plan import Plan, load_plan, make_plan
+from fleet.repository.folder import RepositoryFolder
+from fleet.repository.package import read_package
+from fleet.repository.publish import offered, publish
+from fleet.retrain import book
+from fleet.retrain.book import Retraining, Stage
+from fleet.retrain.frames import selection, taken
+from fleet.retrain.settings import RetrainSettings
+from fleet.retrain.split import FIT, divided, read_labels, write_parts
+from fleet.retrain.workshop import Workshop
+from fleet.settings import FleetSettings
+from fleet.store import Store
+from fleet.updates import offered as hardware_of
+
+WAVES = "5,25,100"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A candidate: its package's zip, and what it measured beside the champion."""
+
+    zip: Path
+    comparison: Path
+
+
+def run(
+    store: Store,
+    settings: FleetSettings,
+    name: str,
+    labels: Path,
+    who: str,
+    say: Say,
+    stopping: threading.Event | None = None,
+) -> Retraining:
+    """Everything, from labels to a rollout; it ends where the gate stays shut.
+
+    Raises:
+        FleetError: a step cannot be done; each says which and why.
+    """
+    made = make_candidate(store, settings, name, labels, say, stopping)
+    judged = judge(store, settings, name, made.comparison, made.zip, who)
+    say(f"the gate {'is open' if judged.stage is Stage.PASSED else 'stays shut'}")
+    if judged.stage is Stage.PASSED:
+        publish_candidate(settings, judged, made.zip)
+        say(f"published; the rollout is {roll_out(store, settings, name, who)}")
+    with store.reading() as connection:
+        return book.read(connection, name)
+
+
+def make_candidate(
+    store: Store, settings: FleetSettings, name: str, labels: Path, say: Say, stopping: threading.Event | None = None
+) -> Made:
+    """Train on the labelled frames, package, and measure beside the champion.
+
+    Raises:
+        PlanError: the labels cannot be used.
+        NotFound: the champion is not published, so its package is not here.
+        RetrainingFailed: training, packaging or measuring did not end well.
+    """
+    retraining = settings.retrain
+    with store.reading() as connection:
+        case = book.read(connection, name)
+        frames = taken(connection, case, retraining.history_days)
+        version = registry.next_version(connection, case.champion)
+    document = read_labels(labels)
+    parts = write_parts(divided(document, frames, case.cameras, case.since), labels.parent)
+    work = settings.retrain_folder / name
+    work.mkdir(parents=True, exist_ok=True)
+    shop, champion = Workshop(work, stopping), work / "champion"
+    shop.run("canopy-export", "unpack", package_of(_repository(settings), case.champion), champion)
+    say(f"training on {len(document['images'])} labelled frames; {work / 'log'} tells how it goes")
+    config = ("--config", retraining.fit) if retraining.fit else ()
+    shop.run("canopy-train", "fit", "--run", work / "run", "--data", parts[FIT], "--init", champion, *config)
+    made = Made(work / f"{case.champion.name}-{version}.zip", work / "comparison.json")
+    candidate, network = work / "candidate", work / "run" / "network.safetensors"
+    shop.run("canopy-export", "package", network, candidate, "--version", version, "--data", parts[FIT])
+    shop.run("canopy-export", "pack", candidate, made.zip)
+    slices = [f"{part}={place}" for part, place in parts.items() if part != FIT]
+    bench = ("--benchmark", retraining.benchmark) if retraining.benchmark else ()
+    named = [word for part in slices for word in ("--slice", part)]
+    shop.run("canopy-export", "compare", champion, candidate, "--out", made.comparison, *named, *bench)
+    return made
+
+
+def judge(store: Store, settings: FleetSettings, name: str, comparison: Path, package: Path, who: str) -> Retraining:
+    """Hold a candidate against what the gate asks, and write the judgement down.
+
+    Raises:
+        PlanError: the comparison cannot be read, or is of other models.
+        NotPossible: the retraining has ended.
+    """
+    measured, found = read_comparison(comparison), registry.read_package(package)
+    with store.writing() as connection:
+        case = book.read(connection, name)
+        sites = _sites(connection, case, settings.retrain)
+        return book.file_judgement(connection, case, measured, found, sites, settings.retrain.gate, who)
+
+
+def publish_candidate(settings: FleetSettings, case: Retraining, package: Path) -> None:
+    """Offer the candidate for the hardware that the champion is offered for.
+
+    Raises:
+        RepositoryError: it cannot be signed or written.
+    """
+    repository = _repository(settings)
+    read, keys = read_package(package), ceremony.named_keys(settings.retrain.keys)
+    with repository.locked():
+        ring = ceremony.ring_of(repository, keys)
+        for hardware in sorted(hardware_of(repository.path).get(case.champion.digest, frozenset())):
+            publish(repository, read, hardware, ring, ceremony.now())
+
+
+def roll_out(store: Store, settings: FleetSettings, name: str, who: str) -> str:
+    """Begin the rollout of a candidate that has passed; its name.
+
+    Raises:
+        NotPossible: it has not passed, or is not published for any device.
+    """
+    published = hardware_of(_repository(settings).path)
+    plan = _plan(settings.retrain)
+    with store.writing() as connection:
+        case = book.read(connection, name)
+        if case.stage is not Stage.PASSED or case.candidate is None:
+            raise NotPossible(f"{name} is {case.stage.value.replace('_', ' ')}; only what the gate has passed goes out")
+        rollout = commands.create(connection, [case.candidate], plan, who, published=published)
+        book.note_rollout(connection, case, rollout.id, who)
+    return rollout.id
+
+
+def package_of(repository: RepositoryFolder, model: ModelRef) -> Path:
+    """The zip of a published model.
+
+    Raises:
+        NotFound: it is not published.
+    """
+    for path, release in offered(repository).items():
+        role = repository.delegated(release.hardware)
+        if release.model.digest == model.digest and role is not None:
+            return repository.targets / role.signed.targets[path].get_prefixed_paths()[0]
+    raise NotFound(
+        f"{model.name} {model.version} is not published in {repository.path}: publish its package, or train by hand "
+        "and bring the candidate with canopy-fleet retrain judge"
+    )
+
+
+def read_comparison(path: Path) -> Comparison:
+    """What canopy-export compare wrote.
+
+    Raises:
+        PlanError: it is none.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise PlanError(f"{path} has more than {MAX_FILE_BYTES} bytes; that is no comparison")
+        return Comparison.model_validate_json(content)
+    except (OSError, ValidationError) as error:
+        raise PlanError(f"{path} is no comparison: {error!s:.300}; make one with canopy-export compare") from error
+
+
+def _sites(connection: Connection, case: Retraining, settings: RetrainSettings) -> list[str]:
+    """Those with frames of the retraining."""
+    return sorted({row.site for row in dataset.selected(connection, selection(case, settings.history_days))})
+
+
+def _repository(settings: FleetSettings) -> RepositoryFolder:
+    if settings.updates.repository is None:
+        raise NotPossible("updates.repository is not set: without it nothing can be published; see docs/updates.md")
+    return RepositoryFolder(settings.updates.repository)
+
+
+def _plan(settings: RetrainSettings) -> Plan:
+    if settings.plan is not None:
+        return load_plan(settings.plan)
+    return make_plan({"waves": plan_options.waves(WAVES, [], "1h", 3, 95.0, 10.0)}, "the retraining's plan")
