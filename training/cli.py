@@ -69,12 +69,12 @@ def _config(given: Path | None, start: Network | None = None) -> tuple[Path, Fit
 
 
 @app.command()
-def render(run: Run = None, config: ConfigFile = None) -> None:
+def render(run: Run = None, config: ConfigFile = None, init: Init = None) -> None:
     """Render the scenes of a run: those to train on, and those held back."""
     from training.render import render_pool  # noqa: PLC0415
 
     with _errors_end_with_their_code():
-        path, settings = _config(config)
+        path, settings = _config(config, load_network(init) if init else None)
         scenes = settings.scenes
         if scenes is None:
             raise ConfigError(f"{path} has no scenes to render; add a scenes section")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +103,15 @@ class Shelf:
             frame.drop()
 
     def read_budget(self, today: datetime) -> Budget:
-        """What the last run left; where that cannot be read, a day of which nothing is left, lest it be spent twice."""
+        """What the last run left; before the first, a day before all days, so that the first frame opens its own.
+
+        Where it cannot be read, a day of which nothing is left, lest it be spent twice.
+        """
         path = self.folder / BUDGET_FILE
         try:
             return _BUDGET.validate_json(path.read_bytes())
         except FileNotFoundError:
-            return Budget(today.date())
+            return Budget(date.min)
         except (OSError, ValidationError):
             return Budget(today.date(), by_chance_bytes=10**15, for_reasons_bytes=10**15)
 

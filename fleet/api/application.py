@@ -25,6 +25,7 @@ from fleet.api import (
     observations,
     plots,
     readings,
+    retrainings,
     rollouts,
     series,
     traits,
@@ -66,7 +67,7 @@ Traits of plants, as cameras in the greenhouse measure them.
 
 _RESOURCES = (
     devices, plots, observations, readings, downloads, series, growth, traits, events, drift, alerts,
-    completeness, gaps, models, rollouts, audit, health,
+    completeness, gaps, models, retrainings, rollouts, audit, health,
 )  # fmt: skip
 _ALWAYS = responses(401, 403, 500, 503)
 

@@ -7,10 +7,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from fleet import page, registry, rollout_views
+from fleet.retrain import book
+from fleet.retrain.book import Retraining
 from fleet.rollout import Standing
 
 MAX_ROLLOUTS = 20
 MAX_MODELS = 20
+MAX_RETRAININGS = 10
 MAX_SQUARES = 600
 MAX_FAILURES = 20
 MAX_NAMES = 12
@@ -45,6 +48,7 @@ def draw(connection: Connection, *, receiving: bool) -> str:
         receiving=receiving,
         rollouts=[_rollout(one) for one in found],
         more_rollouts=rollout_views.count_rollouts(connection) - len(found),
+        retrainings=[_retraining(case) for case in book.listed(connection)[:MAX_RETRAININGS]],
         models=registry.list_models(connection)[:MAX_MODELS],
         words=WORDS,
     )
@@ -61,6 +65,11 @@ def _rollout(found: Document) -> Document:
         "shadows": [{**shadow, "histograms": _histograms(shadow)} for shadow in found["shadows"]],
         "failures": _failures(devices),
     }
+
+
+def _retraining(case: Retraining) -> Document:
+    """Of the gate's findings those that hold it shut, or none."""
+    return {**case.document(), "against": [finding for finding in case.findings if not finding.ok]}
 
 
 def _failures(devices: Sequence[Document]) -> list[Document]:

@@ -65,7 +65,7 @@ def _no_worse(part: Slice, asked: GateSettings) -> Iterator[Finding]:
         yield Finding(part.name, ok=False, says="nothing could be measured: no picture shows a plant that was labelled")
     for metric in metrics:
         ours, theirs = part.champion[metric], part.candidate.get(metric, MISSING)
-        named = f"{metric.replace('_', ' ').replace('mae', 'error')} {theirs:.3f} after {ours:.3f}"
+        named = f"{_words(metric)} {theirs:.3f} after {ours:.3f}"
         if metric == OVERLAP:
             least = ours - asked.overlap_loss
             yield Finding(part.name, theirs >= least, f"{named}, at least {least:.3f}")
@@ -83,5 +83,9 @@ def _better(part: Slice, asked: GateSettings) -> Finding:
     rise = part.candidate.get(OVERLAP, MISSING) - part.champion.get(OVERLAP, MISSING)
     most = max((gain for gain in gains.values() if math.isfinite(gain)), default=0.0)
     ok = most >= asked.count_gain_share or rise >= asked.overlap_gain
-    says = f"a count's error falls by {most:.0%} and overlap rises by {rise:.3f}"
-    return Finding(part.name, ok, f"{says}; {asked.count_gain_share:.0%} or {asked.overlap_gain:g} are asked")
+    says = f"a count's error is {most:.0%} less and mean IoU {rise:+.3f}"
+    return Finding(part.name, ok, f"{says}; {asked.count_gain_share:.0%} or {asked.overlap_gain:+g} are asked")
+
+
+def _words(metric: str) -> str:
+    return "mean IoU" if metric == OVERLAP else f"error of the {metric.removesuffix(COUNT_ERROR)} count"

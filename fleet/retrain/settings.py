@@ -51,7 +51,7 @@ class RetrainSettings(Settings):
     history_days: Annotated[int, Field(ge=1, le=366)] = 30
     """Frames from so long before the change are in the dataset too, so that what was known is not forgotten."""
     fit: Path | None = None
-    """Configuration of canopy-train fit; absent: its own for fine-tuning."""
+    """Configuration of canopy-train fit, which ``run`` needs; rendered scenes in it keep what the model knew."""
     benchmark: Path | None = None
     """Labelled pictures that never change; absent: rendered scenes of fixed seeds."""
     plan: Path | None = None

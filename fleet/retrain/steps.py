@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
@@ -73,11 +74,14 @@ def make_candidate(
     """Train on the labelled frames, package, and measure beside the champion.
 
     Raises:
+        NotPossible: the service is not told how to train.
         PlanError: the labels cannot be used.
         NotFound: the champion is not published, so its package is not here.
         RetrainingFailed: training, packaging or measuring did not end well.
     """
     retraining = settings.retrain
+    if retraining.fit is None:
+        raise NotPossible("retrain.fit is not set: name a training configuration, as configs/training/finetune.yaml")
     with store.reading() as connection:
         case = book.read(connection, name)
         frames = taken(connection, case, retraining.history_days)
@@ -89,8 +93,10 @@ def make_candidate(
     shop, champion = Workshop(work, stopping), work / "champion"
     shop.run("canopy-export", "unpack", package_of(_repository(settings), case.champion), champion)
     say(f"training on {len(document['images'])} labelled frames; {work / 'log'} tells how it goes")
-    config = ("--config", retraining.fit) if retraining.fit else ()
-    shop.run("canopy-train", "fit", "--run", work / "run", "--data", parts[FIT], "--init", champion, *config)
+    course = ("--run", work / "run", "--init", champion, "--config", retraining.fit)
+    if _has_scenes(retraining.fit):
+        shop.run("canopy-train", "render", *course)
+    shop.run("canopy-train", "fit", *course, "--data", parts[FIT])
     made = Made(work / f"{case.champion.name}-{version}.zip", work / "comparison.json")
     candidate, network = work / "candidate", work / "run" / "network.safetensors"
     shop.run("canopy-export", "package", network, candidate, "--version", version, "--data", parts[FIT])
@@ -177,6 +183,15 @@ def read_comparison(path: Path) -> Comparison:
         return Comparison.model_validate_json(content)
     except (OSError, ValidationError) as error:
         raise PlanError(f"{path} is no comparison: {error!s:.300}; make one with canopy-export compare") from error
+
+
+def _has_scenes(config: Path) -> bool:
+    """Whether a training configuration asks for rendered scenes beside the frames."""
+    try:
+        held = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PlanError(f"retrain.fit: {config} cannot be read: {error}") from error
+    return isinstance(held, dict) and bool(held.get("scenes"))
 
 
 def _sites(connection: Connection, case: Retraining, settings: RetrainSettings) -> list[str]:

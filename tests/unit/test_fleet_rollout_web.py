@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import date, datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,9 +10,13 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from edge.contract.comparison import Comparison
 from edge.contract.control import Failure, ModelRef, Phase, ShadowReport
 from fleet import audit
 from fleet.cli import app as command_line
+from fleet.retrain import book
+from fleet.retrain.reason import Reason
+from fleet.retrain.settings import GateSettings
 from fleet.service import listen, serve_web
 from fleet.settings import HttpSettings
 from fleet.store import Store
@@ -166,3 +171,23 @@ def test_without_a_repository_there_are_no_updates(client: httpx.Client) -> None
 def entries(store: Store) -> int:
     with store.reading() as connection:
         return len(audit.entries(connection))
+
+
+def test_retrainings_are_told_with_what_holds_the_gate_shut(client: httpx.Client, store: Store) -> None:
+    reason = Reason(OLD.ref.digest, (("site", "dev-00", "top"),), date(2026, 6, 1), "a camera has changed: variety")
+    found = Comparison(
+        champion=OLD.ref, candidate=NEW.ref, made_at=datetime(2026, 6, 9, tzinfo=timezone.utc), slices=()
+    )
+    with store.writing() as connection:
+        case = book.propose(connection, reason, "ana", datetime(2026, 6, 8, tzinfo=timezone.utc))
+    page = client.get("/rollouts").text
+    assert f"canopy-fleet retrain frames {case.name} DIR" in page
+    with store.writing() as connection:
+        book.file_judgement(connection, case, found, NEW, ["site"], GateSettings(), "ana")
+    page = client.get("/rollouts").text
+    assert "The gate stays shut" in page
+    assert "0 pictures, and 50 are asked" in page
+    (told,) = client.get("/api/v1/retrainings").json()
+    assert told == client.get(f"/api/v1/retrainings/{case.name}").json()
+    assert (told["stage"], told["candidate"]["version"], told["cameras"]) == ("refused", "1.1.0", ["site/dev-00/top"])
+    assert client.get("/api/v1/retrainings/none").status_code == 404

@@ -175,7 +175,7 @@ def test_the_service_proposes_by_itself_once_enough_frames_are_there_and_lays_th
 def test_labels_start_the_rest_and_a_step_that_cannot_be_done_is_said_and_not_tried_again(
     config: Path, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config.write_text(config.read_text().replace("automatic: propose", "automatic: roll_out"))
+    config.write_text(config.read_text().replace("automatic: propose", "automatic: roll_out, fit: fit.yaml"))
     settings = load_settings(config)
     retrainer = Retrainer(store, settings)
     new_variety(store)

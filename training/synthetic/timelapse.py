@@ -1,6 +1,6 @@
 """A tray that grows: the same plants in the same pots, picture after picture, by day and by night."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -138,8 +138,17 @@ class _Growth:
         return leaves
 
 
-def render_timelapse(seed: int, tray: Tray, days: float, step_h: float, empty: int = 2) -> Iterator[Moment]:
-    """Pictures of one tray, ``step_h`` hours apart, with ``empty`` pots that were never sown; the same for a seed."""
+def _always(_hour: float) -> bool:
+    return True
+
+
+def render_timelapse(
+    seed: int, tray: Tray, days: float, step_h: float, empty: int = 2, when: Callable[[float], bool] = _always
+) -> Iterator[Moment]:
+    """Pictures of one tray, ``step_h`` hours apart, with ``empty`` pots that were never sown; the same for a seed.
+
+    ``when`` chooses by the hour; a picture looks the same whichever others are rendered.
+    """
     rng = np.random.default_rng((11, seed))
     ground = _tray(rng, tray)
     names = list(tray.places)
@@ -150,7 +159,8 @@ def render_timelapse(seed: int, tray: Tray, days: float, step_h: float, empty: i
         if number not in unsown
     }
     for index in range(round(days * 24 / step_h)):
-        yield _picture(np.random.default_rng((11, seed, 1000, index)), ground, plants, index * step_h)
+        if when(index * step_h):
+            yield _picture(np.random.default_rng((11, seed, 1000, index)), ground, plants, index * step_h)
 
 
 def _picture(rng: np.random.Generator, ground: Picture, plants: dict[str, _Growth], hour: float) -> Moment:

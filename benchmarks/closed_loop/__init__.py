@@ -1,0 +1,1 @@
+"""The loop closed: a greenhouse drifts, and the fleet mends its model."""
