@@ -31,6 +31,7 @@ from edge.enroll.identity import Identity, IdentityFolder, checked, pinned, requ
 from edge.errors import ConfigError, EnrolmentRefused, FleetUnreachable
 
 TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
+BUSY_TRIES = 3
 _REFUSED = {401, 403, 404, 409, 413, 422}
 
 
@@ -111,8 +112,12 @@ def _ask(method: str, url: str, context: ssl.SSLContext, body: bytes | None = No
 
 
 def connections(context: ssl.SSLContext) -> urllib3.PoolManager:
-    """Connections to the fleet."""
-    return urllib3.PoolManager(ssl_context=context, retries=False, timeout=TIMEOUT)
+    """Connections to the fleet. One that is busy now is asked again: at once, after 2 s and after 4."""
+    patience = urllib3.Retry(
+        total=BUSY_TRIES, connect=False, read=False, redirect=False, status_forcelist={503}, allowed_methods=None,
+        backoff_factor=1.0, raise_on_status=False, respect_retry_after_header=False,
+    )  # fmt: skip
+    return urllib3.PoolManager(ssl_context=context, retries=patience, timeout=TIMEOUT)
 
 
 def ask(pool: urllib3.PoolManager, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> bytes:

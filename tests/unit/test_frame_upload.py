@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import httpx
@@ -32,6 +33,7 @@ from edge.harvest.upload import Courier, FrameUpload, is_hour, send_all
 from edge.settings.harvest import FrameUploadSettings
 from fleet import schema
 from fleet.ca import enrolment
+from fleet.errors import StoreUnavailable
 from fleet.frames.desk import FrameDesk
 from fleet.service import listen, serve_web
 from fleet.settings import FrameSettings, HttpSettings, TlsSettings
@@ -149,6 +151,20 @@ def test_a_frame_goes_on_where_it_stopped(home: Home) -> None:
     assert send_all(home.state, FAST, NEVER) == 1
     assert home.whole(frame) == jpeg
     assert home.ask("POST", path, frame.encode()).json() == {"offset": len(jpeg), "stored": True}
+
+
+def test_a_fleet_that_is_busy_for_a_moment_is_asked_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame, jpeg = home.keep(1)
+    take, busy = FrameDesk.take, [True]
+
+    def take_later(desk: FrameDesk, *what: Any) -> Any:
+        if busy.pop() if busy else False:
+            raise StoreUnavailable("the store cannot be used now: database is locked")
+        return take(desk, *what)
+
+    monkeypatch.setattr(FrameDesk, "take", take_later)
+    assert send_all(home.state, FAST, NEVER) == 1
+    assert home.whole(frame) == jpeg
 
 
 def test_what_was_lost_of_an_answer_costs_nothing(home: Home) -> None:
