@@ -59,7 +59,8 @@ def propose(
             if camera:
                 due = [by_word(connection, [_camera(each) for each in camera], (since or now).date(), why)]
             else:
-                due = reasons(seen_lately(connection, now), least_days or settings_of(config).retrain.least_days)
+                days = least_days or settings_of(config).retrain.least_days
+                due = reasons(seen_lately(connection, now), days, now.date())
             made = [book.propose(connection, reason, person(who), now) for reason in due]
         if not made:
             raise NotPossible(

@@ -15,7 +15,11 @@ from fleet.drift.heat import last_days, noon
 from fleet.drift.labels import Label, Said, labels_since, newest_word
 from fleet.errors import NotFound, PlanError
 
-DAYS = 7
+DAYS = 14
+"""So far back it is asked when a change began: a device's own detector follows within these days."""
+
+RECENT_DAYS = 7
+"""A change must have been seen in these."""
 
 MENDED_BY_TRAINING = frozenset({Cause.SEASON, Cause.VARIETY, Cause.LIGHT, Cause.YELLOWING})
 """The others want a cloth, a screwdriver, or the model before."""
@@ -57,15 +61,16 @@ class Reason:
         return tuple(sorted({site for site, _, _ in self.cameras}))
 
 
-def reasons(seen: Iterable[Seen], least_days: int) -> list[Reason]:
-    """One for each model, of the cameras that called for training on ``least_days`` days at least."""
+def reasons(seen: Iterable[Seen], least_days: int, today: date) -> list[Reason]:
+    """One for each model, of the cameras that called for training on ``least_days`` days of the last week at least."""
+    week = today - timedelta(days=RECENT_DAYS - 1)
     of_camera: dict[CameraName, list[Seen]] = defaultdict(list)
     for each in seen:
         if each.calls:
             of_camera[each.camera].append(each)
     of_model: dict[Digest, list[Seen]] = defaultdict(list)
     for each_days in of_camera.values():
-        if len({each.day for each in each_days}) >= least_days:
+        if len({each.day for each in each_days if each.day >= week}) >= least_days:
             newest = max(each_days, key=lambda each: each.day).model
             of_model[newest] += each_days
     return [_reason(model, changed) for model, changed in sorted(of_model.items())]

@@ -64,7 +64,7 @@ class Retrainer:
         with self._store.reading() as connection:
             due = [
                 reason
-                for reason in reasons(seen_lately(connection, now), asked.least_days)
+                for reason in reasons(seen_lately(connection, now), asked.least_days, now.date())
                 if frames.frames_of(connection, reason) >= asked.least_frames
             ]
         for reason in due:
