@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.contract.records import Outcome
-from edge.harvest.labels import runs_of
 from training.synthetic.faults import other_variety
 from training.synthetic.timelapse import Moment, Tray, render_timelapse
 
@@ -127,7 +126,7 @@ def label(folder: Path, benches: Mapping[str, Bench]) -> Path:
         bench = next(bench for device, bench in benches.items() if f".{device}." in name.parent.name)
         truth = bench.truth(datetime.fromisoformat(image["date_captured"]))
         for category, mask in (("plant", truth.plants), ("leaf", truth.leaf)):
-            drawn += [_drawn(image["id"], numbers[category], mask == each) for each in np.unique(mask[mask > 0])]
+            drawn += _drawn(image["id"], numbers[category], mask)
     document["annotations"] = [{"id": number, **each} for number, each in enumerate(drawn, 1)]
     document["categories"] = [{"id": number, "name": name} for name, number in numbers.items()]
     labelled = folder / "labelled.json"
@@ -135,12 +134,19 @@ def label(folder: Path, benches: Mapping[str, Bench]) -> Path:
     return labelled
 
 
-def _drawn(image: int, category: int, mask: NDArray[np.bool_]) -> dict[str, Any]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    left, top = int(columns[0]), int(rows[0])
-    box = [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top]
-    outline = {"size": list(mask.shape), "counts": runs_of(mask)}
-    return {
-        "image_id": image, "category_id": category, "iscrowd": 0, "segmentation": outline, "bbox": box,
-        "area": int(mask.sum()),
-    }  # fmt: skip
+def _drawn(image: int, category: int, instances: NDArray[np.uint16]) -> Iterator[dict[str, Any]]:
+    """An annotation for each instance of uint16 [H, W], with its mask as COCO's run lengths, column by column."""
+    height, width = instances.shape
+    column_wise = instances.ravel(order="F")
+    pixels = np.flatnonzero(column_wise)
+    pixels = pixels[np.argsort(column_wise[pixels], kind="stable")]
+    for own in () if not pixels.size else np.split(pixels, np.flatnonzero(np.diff(column_wise[pixels])) + 1):
+        runs = np.split(own, np.flatnonzero(np.diff(own) > 1) + 1)
+        edges = [edge for run in runs for edge in (int(run[0]), int(run[-1]) + 1)]
+        x, y = own // height, own % height
+        left, top = int(x.min()), int(y.min())
+        yield {
+            "image_id": image, "category_id": category, "iscrowd": 0, "area": len(own),
+            "segmentation": {"size": [height, width], "counts": np.diff([0, *edges, height * width]).tolist()},
+            "bbox": [left, top, int(x.max()) + 1 - left, int(y.max()) + 1 - top],
+        }  # fmt: skip

@@ -24,7 +24,7 @@ from edge.contract.masks import magnified, unpacked
 from fleet import schema
 from fleet.errors import NotFound, PlanError
 from fleet.frames.folder import FrameFolder
-from fleet.frames.outlines import box, cells_of, polygons
+from fleet.frames.outlines import area_px, box, cells_of, polygons
 
 ANNOTATIONS_FILE = "annotations.json"
 _frames = schema.frames.c
@@ -126,14 +126,16 @@ def _annotation(image: int, category: int, label: PreLabel, frame: KeptFrame) ->
     rows, columns = frame.grid
     height, width = frame.height_px, frame.width_px
     counts = unpacked(label.counts, rows * columns)
-    pixels = magnified(counts, rows, columns, height, width, frame.cell_px)
     cells = cells_of(counts, rows)
-    outline: Any = {"size": [height, width], "counts": pixels}
-    if not label.crowd:
+    if label.crowd:
+        pixels = magnified(counts, rows, columns, height, width, frame.cell_px)
+        outline: Any = {"size": [height, width], "counts": pixels}
+    else:
         outline = polygons(cells, frame.cell_px, height, width)
     return {
         "image_id": image, "category_id": category, "iscrowd": int(label.crowd), "segmentation": outline,
-        "area": sum(pixels[1::2]), "bbox": box(cells, frame.cell_px, height, width), "score": label.score,
+        "area": area_px(cells, frame.grid, frame.cell_px, height, width),
+        "bbox": box(cells, frame.cell_px, height, width), "score": label.score,
     }  # fmt: skip
 
 

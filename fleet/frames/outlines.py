@@ -3,7 +3,9 @@
 A polygon cannot have a hole, so a mask with one is cut through it: what the polygons cover together is the mask.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 Cell = tuple[int, int]
 """Row and column; of a corner, those of the cell below and right of it."""
@@ -38,6 +40,19 @@ def box(cells: set[Cell], cell_px: float, height: int, width: int) -> list[float
     bottom, right = max(row for row, _ in cells) + 1, max(column for _, column in cells) + 1
     x, y = left * cell_px, top * cell_px
     return [round(side, 2) for side in (x, y, min(width, right * cell_px) - x, min(height, bottom * cell_px) - y)]
+
+
+def area_px(cells: set[Cell], grid: tuple[int, int], cell_px: float, height: int, width: int) -> int:
+    """How many pixels of a picture they cover; pixels past the last cell are of the last cell."""
+    heights, widths = _sides(grid[0], cell_px, height), _sides(grid[1], cell_px, width)
+    return sum(heights[row] * widths[column] for row, column in cells)
+
+
+@lru_cache(maxsize=64)
+def _sides(cells: int, cell_px: float, side_px: int) -> tuple[int, ...]:
+    """How many pixels lie in each row or column of cells."""
+    held = Counter(min(cells - 1, int((pixel + 0.5) / cell_px)) for pixel in range(side_px))
+    return tuple(held[cell] for cell in range(cells))
 
 
 def rings(cells: set[Cell]) -> Iterator[Ring]:

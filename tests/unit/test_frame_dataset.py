@@ -15,8 +15,10 @@ from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from edge.contract.frames import PIECE_BYTES, Reason
+from edge.contract.masks import magnified
 from edge.frame import Frame
 from edge.harvest.harvester import Harvester
+from edge.harvest.labels import runs_of
 from edge.harvest.shelf import Shelf, all_frames
 from edge.model import Model
 from edge.observe import Observer
@@ -24,7 +26,7 @@ from edge.settings import CameraSettings, InferenceSettings
 from edge.settings.harvest import HarvestSettings
 from fleet.cli import app as fleet_command
 from fleet.frames.desk import FrameDesk
-from fleet.frames.outlines import polygons, rings
+from fleet.frames.outlines import area_px, cells_of, polygons, rings
 from fleet.settings import FrameSettings
 from fleet.store import Store
 from tests.sim.waiting import wait_for
@@ -51,6 +53,20 @@ def test_outlines_cover_exactly_the_cells(rows: int, columns: int, seed: int, sh
         covered |= one
     middles = covered[4::8, 4::8].astype(bool)
     assert (middles == mask).all()
+
+
+@given(
+    rows=st.integers(1, 9), columns=st.integers(1, 9), seed=st.integers(0, 9999), cell_px=st.floats(2, 9),
+    more=st.tuples(st.integers(0, 5), st.integers(0, 5)),
+)  # fmt: skip
+def test_the_area_is_that_of_the_pixels(
+    rows: int, columns: int, seed: int, cell_px: float, more: tuple[int, int]
+) -> None:
+    height, width = int(rows * cell_px) + more[0], int(columns * cell_px) + more[1]
+    mask = np.random.default_rng(seed).random((rows, columns)) < 0.5
+    counts = runs_of(mask)
+    pixels = magnified(counts, rows, columns, height, width, cell_px)
+    assert area_px(cells_of(counts, rows), (rows, columns), cell_px, height, width) == sum(pixels[1::2])
 
 
 def test_an_outline_ends_with_the_picture() -> None:
