@@ -8,8 +8,7 @@ of it again with the next connection. While the broker is away nothing is decide
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from sqlalchemy import Connection, select
@@ -17,12 +16,12 @@ from sqlalchemy import Connection, select
 from edge.contract import topics
 from fleet import audit, schema, wishes
 from fleet.advance import advance, unsettled
-from fleet.errors import FleetError
 from fleet.ingest import Ingest
 from fleet.rollout import Order, Rollout, State
 from fleet.rollout_rows import open_rollouts, read_facts, read_rollout, save_orders, save_rollout
 from fleet.settings import RolloutSettings
 from fleet.store import Store
+from fleet.troubles import Troubles
 from fleet.wishes import with_settings
 
 log = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ class Rollouts:
         self._stopping = threading.Event()
         self._session = 0
         self._looks_from = 0.0
-        self._concerns: dict[str, str] = {}
+        self._troubles = Troubles(log)
         self._thread = threading.Thread(target=self._look_until_stopped, name="rollouts", daemon=True)
 
     def start(self) -> None:
@@ -50,21 +49,8 @@ class Rollouts:
 
     def _look_until_stopped(self) -> None:
         while not self._stopping.wait(self._settings.tick_s):
-            with self._said_once("rollouts"):
+            with self._troubles.told_once("rollouts"):
                 self._look()
-
-    @contextmanager
-    def _said_once(self, what: str) -> Iterator[None]:
-        """Whatever goes wrong is tried again at the next look, and logged when it changes."""
-        try:
-            yield
-        except Exception as error:
-            if self._concerns.get(what) != str(error):
-                unforeseen = not isinstance(error, FleetError)
-                log.log(logging.ERROR, "%s stand still, trying again: %s", what, error, exc_info=unforeseen)
-            self._concerns[what] = str(error)
-        else:
-            self._concerns.pop(what, None)
 
     def _look(self) -> None:
         if not self._ingest.connected:
@@ -79,9 +65,9 @@ class Rollouts:
         with self._store.reading() as connection:
             names = open_rollouts(connection)
         for name in names:
-            with self._said_once(f"the devices of rollout {name}"):  # one that cannot go on holds up no other
+            with self._troubles.told_once(f"the devices of rollout {name}"):  # one that cannot go on holds up no other
                 self._carry_on(name)
-        with self._said_once("wanted settings"):
+        with self._troubles.told_once("wanted settings"):
             self._settle()
 
     def _settle(self) -> None:

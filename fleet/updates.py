@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from tuf.api.metadata import Targets
 
 from edge.contract.control import Release
-from fleet.errors import FleetError
 from fleet.repository.change import delegated_roles
 from fleet.repository.folder import RepositoryFolder
 from fleet.repository.issue import refresh
 from fleet.repository.ring import KeyRing
+from fleet.troubles import Troubles
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class OnlineSignatures:
     def __init__(self, repository: Path) -> None:
         self._folder = RepositoryFolder(repository)
         self._stopping = threading.Event()
-        self._concern = ""
+        self._troubles = Troubles(log)
         self._thread = threading.Thread(target=self._refresh_until_stopped, name="online-signatures", daemon=True)
 
     def start(self) -> None:
@@ -73,16 +73,9 @@ class OnlineSignatures:
                 return
 
     def _refresh(self) -> None:
-        """Devices go on with what they have until it expires, so a failure is said once and tried again."""
-        try:
-            with self._folder.locked():
-                ring = KeyRing.of(self._folder, (), lambda _: os.environ.get(PASSPHRASE_VARIABLE, ""))
-                written = refresh(self._folder, ring, datetime.now(timezone.utc))
-        except (FleetError, OSError) as error:
-            if str(error) != self._concern:
-                log.error("the update repository is not signed anew, trying again: %s", error)  # noqa: TRY400
-            self._concern = str(error)
-            return
-        self._concern = ""
-        if written:
-            log.info("signed %s of the update repository anew", ", ".join(written))
+        """Devices go on with what they have until it expires."""
+        with self._troubles.told_once("the signatures of the update repository"), self._folder.locked():
+            ring = KeyRing.of(self._folder, (), lambda _: os.environ.get(PASSPHRASE_VARIABLE, ""))
+            written = refresh(self._folder, ring, datetime.now(timezone.utc))
+            if written:
+                log.info("signed %s of the update repository anew", ", ".join(written))

@@ -7,12 +7,12 @@ import logging
 import threading
 from datetime import datetime, timedelta, timezone
 
-from fleet.errors import StoreError
 from fleet.partitions import extend
 from fleet.retention import let_readings_go
 from fleet.rollups import roll_up
 from fleet.settings import StoreSettings
 from fleet.store import Store
+from fleet.troubles import Troubles
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Upkeep:
     def __init__(self, store: Store, settings: StoreSettings) -> None:
         self._store, self._settings = store, settings
         self._stopping = threading.Event()
-        self._concern = ""
+        self._troubles = Troubles(log)
         self._thread = threading.Thread(target=self._look_until_stopped, name="upkeep", daemon=True)
 
     def start(self) -> None:
@@ -40,16 +40,10 @@ class Upkeep:
         self._thread.join(timeout_s)
 
     def _look_until_stopped(self) -> None:
-        while not self._stopping.wait(0 if not self._concern else _EVERY_S):
-            try:
+        while not self._stopping.is_set():
+            with self._troubles.told_once("the upkeep of the store"):
                 look_after(self._store, self._settings, datetime.now(timezone.utc), self._stopping)
-                self._concern = ""
-            except StoreError as error:
-                if str(error) != self._concern:
-                    log.error("the store cannot be looked after, trying again: %s", error)  # noqa: TRY400
-                self._concern = str(error)
-            if self._stopping.wait(_EVERY_S):
-                return
+            self._stopping.wait(_EVERY_S)
 
 
 def look_after(store: Store, settings: StoreSettings, now: datetime, stopping: threading.Event) -> None:

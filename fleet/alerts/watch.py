@@ -13,6 +13,7 @@ from fleet.alerts.settings import AlertSettings
 from fleet.alerts.standing import look
 from fleet.errors import FleetError
 from fleet.store import Store
+from fleet.troubles import Troubles
 
 SETTLE_S = 60.0
 """After the service has come back every device looks silent until it has said something."""
@@ -37,7 +38,7 @@ class Watch:
         self._notifier = Notifier(settings.notify)
         self._settle_s = settle_s
         self._heard_since_s: float | None = None
-        self._trouble = ""
+        self._troubles = Troubles(log)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._look_until_stopped, name="alerts", daemon=True)
 
@@ -52,16 +53,11 @@ class Watch:
 
     def _look_until_stopped(self) -> None:
         while not self._stopping.wait(self._settings.every_s):
-            try:
+            with self._troubles.told_once("alerts"):
                 if self._settled():
                     now = datetime.now(timezone.utc)
                     self.look(now)
                     self.tell(now)
-                self._trouble = ""
-            except Exception as error:  # whatever it is, the next look must be tried
-                if str(error) != self._trouble:
-                    log.log(logging.ERROR, "alerts: %s", error, exc_info=not isinstance(error, FleetError))
-                self._trouble = str(error)
 
     def _settled(self) -> bool:
         if not self._hears():

@@ -2,17 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from fleet import audit
-from fleet.errors import FleetError, NotPossible
+from fleet.errors import NotPossible
 from fleet.retrain import book, frames, steps
 from fleet.retrain.book import Retraining, Stage
 from fleet.retrain.reason import reasons, seen_lately
 from fleet.settings import FleetSettings
 from fleet.store import Store
+from fleet.troubles import Troubles
 
 EVERY_S = 600.0
 FRAMES, LABELLED = "frames", "labelled.json"
@@ -27,7 +26,7 @@ class Retrainer:
     def __init__(self, store: Store, settings: FleetSettings) -> None:
         self._store, self._settings = store, settings
         self._stopping = threading.Event()
-        self._told: dict[str, str] = {}
+        self._troubles = Troubles(log)
         self._tried: dict[str, float] = {}
         self._thread = threading.Thread(target=self._look_until_stopped, name="retrainings", daemon=True)
 
@@ -48,14 +47,14 @@ class Retrainer:
         with self._store.reading() as connection:
             waiting = [case for case in book.listed(connection) if case.stage is Stage.PROPOSED]
         for case in waiting:
-            with _said_once(self._told, case.name):
+            with self._troubles.told_once(case.name):
                 self._lay_out(case)
                 if self._settings.retrain.automatic == "roll_out":
                     self._go_on(case)
 
     def _look_until_stopped(self) -> None:
         while not self._stopping.is_set():
-            with _said_once(self._told, "retrainings"):
+            with self._troubles.told_once("retrainings"):
                 self.look(datetime.now(timezone.utc))
             self._stopping.wait(EVERY_S)
 
@@ -68,7 +67,7 @@ class Retrainer:
                 if frames.frames_of(connection, reason) >= asked.least_frames
             ]
         for reason in due:
-            with _said_once(self._told, reason.model):
+            with self._troubles.told_once(reason.model):
                 try:
                     with self._store.writing() as connection:
                         case = book.propose(connection, reason, audit.SERVICE, now)
@@ -94,17 +93,3 @@ class Retrainer:
             return
         self._tried[case.name] = labels.stat().st_mtime
         steps.run(self._store, self._settings, case.name, labels, audit.SERVICE, log.info, self._stopping)
-
-
-@contextmanager
-def _said_once(told: dict[str, str], about: str) -> Iterator[None]:
-    """Whatever goes wrong is tried again at the next look, and logged when it changes."""
-    try:
-        yield
-    except Exception as error:
-        if told.get(about) != str(error):
-            unforeseen = not isinstance(error, FleetError)
-            log.log(logging.ERROR, "%s: %s", about, error, exc_info=unforeseen)
-        told[about] = str(error)
-    else:
-        told.pop(about, None)
