@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 from edge.calibration.plane import Plane
 from edge.contract import traits as vocabulary
-from edge.contract.manifest import Manifest, Thing
-from edge.contract.traits import VOCABULARY
+from edge.contract.manifest import Manifest
 from edge.members import Members
 from edge.plots import NO_PLOT
 from edge.region import Estimate
@@ -20,15 +19,11 @@ Column = dict[int, Estimate]
 
 
 def counts(segmentation: Segmentation, members: Members, manifest: Manifest) -> dict[str, Column]:
-    """Trait → counts of each plot: of each thing, and of each of its classes that the vocabulary knows."""
-    columns = {}
-    for index, thing in enumerate(manifest.things):
-        chosen = segmentation.objects.thing == index
-        columns[thing.count_trait] = _count(chosen, segmentation, members)
-        if kinds := _by_class(thing, manifest):
-            main = _main_class(segmentation, manifest)
-            columns |= {trait: _count(chosen & (main == value), segmentation, members) for value, trait in kinds}
-    return columns
+    """Trait → counts of each plot, of each thing."""
+    thing = segmentation.objects.thing
+    return {
+        each.count_trait: _count(thing == index, segmentation, members) for index, each in enumerate(manifest.things)
+    }
 
 
 def leaf_sizes(
@@ -62,22 +57,6 @@ def _count(chosen: NDArray[np.bool_], segmentation: Segmentation, members: Membe
         plot: Estimate(float(count), sd if count else None)
         for plot, (count, sd) in enumerate(zip(number.tolist(), doubt.tolist(), strict=True))
     }
-
-
-def _by_class(thing: Thing, manifest: Manifest) -> list[tuple[int, str]]:
-    """Value of each class that the thing's cells can have, and the trait that counts the things of that class."""
-    traits = {name: f"{thing.count_trait}_{name.removeprefix(f'{thing.name}_')}" for name in thing.classes}
-    return [(manifest.classes.index(name), trait) for name, trait in traits.items() if trait in VOCABULARY]
-
-
-def _main_class(segmentation: Segmentation, manifest: Manifest) -> NDArray[np.int64]:
-    """Class of most of each object's cells, ``NONE`` for an object without cells; ties go to the first class."""
-    kinds = len(manifest.classes)
-    mine = segmentation.instances != NONE
-    votes = segmentation.instances[mine].astype(np.int64) * kinds + segmentation.classes[mine]
-    table = np.bincount(votes, minlength=len(segmentation.objects) * kinds).reshape(-1, kinds)
-    main: NDArray[np.int64] = np.where(table.any(axis=1), np.argmax(table, axis=1), NONE)
-    return main
 
 
 def _axes(

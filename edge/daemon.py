@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
+from edge.bulletin import Summary
 from edge.control.answers import Answers
 from edge.control.server import ControlServer
-from edge.device import Device, Summary
+from edge.device import Device
 from edge.errors import CanopyError, ConfigError
 from edge.lock import only_daemon_in
 from edge.logring import LogRing

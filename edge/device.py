@@ -1,32 +1,29 @@
 """The device: every part of it put together."""
 
 import logging
-import os
-import platform
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 
 from edge import __version__
 from edge.batches import MAX_TEXT_CHARS
+from edge.bulletin import Bulletin, Summary
 from edge.calibration.store import CalibrationStore
 from edge.calibration.watch import CalibrationWatch
 from edge.capture import Camera, Detail
-from edge.clock import boot_id, monotonic_s, read_clock, utc_now
+from edge.clock import monotonic_s, read_clock
 from edge.commands import Commands
 from edge.contract.control import Phase
 from edge.contract.drift import DriftWindow
-from edge.contract.messages import Health, Info
 from edge.contract.records import Event, EventKind
 from edge.drift.watch import DriftWatch
 from edge.errands import Errands
 from edge.errors import ConfigError, ModelError, StoreError
 from edge.harvest.harvester import Harvester
 from edge.harvest.shelf import Shelf
-from edge.health import disk_free_bytes, hardware, peak_rss_bytes, rss_bytes
+from edge.health import rss_bytes
 from edge.logring import LogRing
 from edge.lookout import Lookout
 from edge.loop import Loop
@@ -48,7 +45,7 @@ from edge.settings import CameraSettings, DeviceSettings, UpdateSettings
 from edge.settings.harvest import FrameUploadSettings
 from edge.sights import Seen, Sights
 from edge.sources import FrameSource, open_source
-from edge.status import CameraStatus, Status, write_status
+from edge.status import Status, write_status
 from edge.twin import Twin
 from edge.update.boot import note_start, run_active
 from edge.update.ledger import Ledger
@@ -77,26 +74,6 @@ MODEL_IS_BUSY = {Phase.COMPILING, Phase.TESTING, Phase.SHADOW, Phase.ACTIVE}
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a run came to.
-
-    ``appended`` and ``delivered`` count the records of this run, events among them; ``errors`` tell of each camera that
-    gave no pictures at its end.
-    """
-
-    captured: int
-    processed: int
-    dropped: int
-    failed: int
-    appended: int
-    delivered: int
-    step_p50_ms: float | None
-    step_p95_ms: float | None
-    peak_rss_bytes: int
-    errors: tuple[str, ...]
-
-
 class Device:
     """Cameras, model, loop, outbox and publisher of one device.
 
@@ -110,14 +87,13 @@ class Device:
     def __init__(self, settings: DeviceSettings, wanted: WantedSettings, ring: LogRing, notifier: Notifier) -> None:
         cv2.setNumThreads(settings.inference.threads)
         self._settings = settings
-        self._started_at = utc_now()
         self._status_is_written = True
         if not settings.data_dir.is_dir() and settings.storage.folder:
             raise StoreError(
                 f"storage.folder {settings.data_dir} is not there; mount its disk, or make the folder on it"
             )
         self._outbox = Outbox(settings.data_dir / OUTBOX_FILE, settings.outbox)
-        self._first = self._outbox.position
+        first = self._outbox.position
         self._mailbox = Mailbox()
         self._model = Model(settings.inference)
         update = settings.update
@@ -162,6 +138,17 @@ class Device:
         )
         self._rates = Rates()
         self._heat = HeatGuard(settings.heat, settings.inference, self._model, self._rest, self._record)
+        self._bulletin = Bulletin(
+            settings,
+            self._outbox,
+            first,
+            self._model,
+            self._cameras,
+            self._loop,
+            self._repairs,
+            self._heat,
+            self._rates,
+        )
         self._loop_thread = threading.Thread(target=self._loop.run, name="loop", daemon=True)
         self._told: Status | None = None
         self._metrics = self._make_metrics()
@@ -176,8 +163,8 @@ class Device:
                 settings.mqtt,
                 settings.site,
                 settings.device,
-                self._info,
-                self._health,
+                self._bulletin.info,
+                self._bulletin.health,
                 Twin(self._ledger, self._updater, wanted),
                 self._commands,
                 replay,
@@ -263,7 +250,7 @@ class Device:
             self._publisher.wait_delivered(LAST_DELIVERY_S if self._publisher.connected else 0)
             self._publisher.stop(STOP_PUBLISHER_S)
         self.write_status()
-        return self._summary()
+        return self._bulletin.summary()
 
     def close(self) -> None:
         """Let go of the port, the slots, the model and the database."""
@@ -291,6 +278,11 @@ class Device:
         """Append what happened to the settings."""
         for kind, message, detail in events:
             self._record(kind, None, message, detail)
+
+    def status(self) -> Status:
+        """How it does."""
+        connected = self._publisher.connected if self._publisher else None
+        return self._bulletin.status(connected, in_words(self._ledger.reported))
 
     def write_status(self) -> None:
         """Tell the technician how it goes."""
@@ -341,44 +333,6 @@ class Device:
         usb_device = next(each.usb_device for each in self._cameras if each.name == camera.name)
         return self._repairs.perform(rung, Patient(camera, usb_device, others_work), stopping)
 
-    def _info(self) -> Info:
-        loaded = self._model.loaded
-        return Info(
-            boot_id=boot_id(),
-            software=__version__,
-            hardware=hardware(),
-            python=platform.python_version(),
-            model_name=loaded.manifest.name if loaded else None,
-            model_version=loaded.manifest.version if loaded else None,
-            model=loaded.package.digest if loaded else None,
-            cameras=tuple(camera.name for camera in self._cameras),
-            camera_kinds=tuple(sorted({camera.source.kind for camera in self._settings.cameras})),
-        )
-
-    def _health(self) -> Health:
-        stats = self._outbox.stats()
-        return Health(
-            at=utc_now(),
-            boot_id=boot_id(),
-            epoch=stats.epoch,
-            last_seq=stats.last_seq,
-            watermark=stats.watermark,
-            frames=self._loop.tallies(),
-            step_p50_ms=self._loop.step_times.percentile_ms(50),
-            step_p95_ms=self._loop.step_times.percentile_ms(95),
-            rss_bytes=rss_bytes(),
-            outbox_bytes=stats.bytes,
-            disk_free_bytes=disk_free_bytes(self._settings.data_dir),
-            temperatures_c=self._heat.chip.temperatures_c,
-            fps=self._rates.fps,
-            clocks_mhz=self._heat.chip.clocks_mhz,
-            power_mode=self._heat.chip.power_mode,
-            throttled=self._heat.chip.throttled,
-            relief=self._heat.relief.told,
-            clock_ok=read_clock().clock_ok,
-            repairs={camera.name: self._repairs.counts(camera.name) for camera in self._cameras},
-        )
-
     def _open_source(self, camera: CameraSettings, variant: int) -> FrameSource:
         source = open_source(camera, variant)
         source.onlooker = self.lookout
@@ -427,48 +381,3 @@ class Device:
             step_ms=self._loop.step_times.percentile_ms(50),
             rss_bytes=rss_bytes(),
         )
-
-    def status(self) -> Status:
-        """How it does."""
-        loaded = self._model.loaded
-        return Status(
-            pid=os.getpid(),
-            started_at=self._started_at,
-            site=self._settings.site,
-            device=self._settings.device,
-            model=str(loaded) if loaded else "",
-            update=in_words(self._ledger.reported),
-            connected=self._publisher.connected if self._publisher else None,
-            cameras={camera.name: _status_of(camera, self._repairs) for camera in self._cameras},
-            health=self._health(),
-            peak_rss_bytes=peak_rss_bytes(),
-        )
-
-    def _summary(self) -> Summary:
-        tallies = self._loop.tallies().values()
-        at = self._outbox.position
-        before = self._first.last_seq if at.epoch == self._first.epoch else 0
-        return Summary(
-            captured=sum(tally.captured for tally in tallies),
-            processed=sum(tally.processed for tally in tallies),
-            dropped=sum(tally.dropped for tally in tallies),
-            failed=sum(tally.failed for tally in tallies),
-            appended=at.last_seq - before,
-            delivered=max(0, at.watermark - before),
-            step_p50_ms=self._loop.step_times.percentile_ms(50),
-            step_p95_ms=self._loop.step_times.percentile_ms(95),
-            peak_rss_bytes=peak_rss_bytes(),
-            errors=tuple(str(camera.error) for camera in self._cameras if camera.error),
-        )
-
-
-def _status_of(camera: Camera, repairs: Repairs) -> CameraStatus:
-    return CameraStatus(
-        connected=camera.connected,
-        resting=camera.resting,
-        total=camera.total,
-        outages=camera.reconnects,
-        error=str(camera.error or ""),
-        complaint=camera.complaint,
-        repairs=repairs.counts(camera.name),
-    )

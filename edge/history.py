@@ -8,13 +8,15 @@ from statistics import median
 from typing import Any
 
 from edge.contract.growth import Rate, daily, relative_growth_rate
-from edge.contract.traits import VOCABULARY, Unit
+from edge.contract.traits import FRUIT_COUNT, PLANT_COUNT, PROJECTED_LEAF_AREA, VOCABULARY, Unit
 
 BARS = "▁▂▃▄▅▆▇█"
 GAP = "·"
 WIDTH = 64
 AREAS = {Unit.PX2, Unit.MM2}
 ALL_DAY = (0.0, 24.0)
+MAIN = (PROJECTED_LEAF_AREA.name, FRUIT_COUNT.name, PLANT_COUNT.name)
+"""What a grower asks for first, where there is one of them."""
 
 Reading = tuple[datetime, float]
 
@@ -59,6 +61,16 @@ def history_of(observations: Iterable[dict[str, Any]], trait: str, zone: tzinfo,
         found.setdefault((each["camera"], each["plot"]), []).append(each)
     histories = [_history(camera, plot, seen, trait, zone, width) for (camera, plot), seen in sorted(found.items())]
     return [history for history in histories if history is not None]
+
+
+def traits_in(observations: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """The names of all traits among ``observations``, in their order."""
+    return tuple(dict.fromkeys(value["trait"] for each in observations for value in each["traits"]))
+
+
+def main_trait(there: Sequence[str]) -> str | None:
+    """That of ``there`` which is shown if nobody asks for one."""
+    return next((name for name in (*MAIN, *there) if name in there), None)
 
 
 def sparkline(values: Sequence[float | None]) -> str:

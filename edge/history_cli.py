@@ -20,7 +20,7 @@ MANY_DAYS = 14
 def history(
     plot: Annotated[str, typer.Argument(help="The plot, like R1C1.")],
     config: ConfigFile = DEFAULT_CONFIG,
-    trait: Annotated[str, typer.Option(help="The trait, by its name in docs/traits.md.")] = ("projected_leaf_area"),
+    trait: Annotated[str | None, typer.Option(help="By its name in docs/traits.md; else the main one.")] = None,
     camera: Annotated[str | None, typer.Option(help="Of this camera only.")] = None,
     days: Annotated[float, typer.Option(min=0.01, max=3650, help="So far back.")] = 30.0,
     as_json: AsJson = False,
@@ -29,19 +29,20 @@ def history(
     with errors_told():
         from pydantic import TypeAdapter
 
-        from edge.history import History, history_of
+        from edge.history import History, history_of, main_trait, traits_in
         from edge.stored import Selection, stored_records
 
         settings = read_settings(config)
         since = datetime.now(timezone.utc) - timedelta(days=days)
         selection = Selection(camera=camera, plot=plot, since=since, observations_only=True)
         with stored_records(settings.data_dir) as records:
-            found = history_of((each.content for each in records.all(selection)), trait, _here())
+            seen = [each.content for each in records.all(selection)]
+        there = traits_in(seen)
+        chosen = trait or main_trait(there)
+        found = history_of(seen, chosen, _here()) if chosen else []
         if not found:
-            raise StoreError(
-                f"there is no {trait} of plot {plot} in the last {days:g} days; canopy buffer tail --plot {plot} shows "
-                "what there is"
-            )
+            what = f"it has {', '.join(there)}" if there else f"canopy buffer tail --plot {plot} shows what there is"
+            raise StoreError(f"there is no {trait or 'reading'} of plot {plot} in the last {days:g} days; {what}")
         document = TypeAdapter(list[History]).dump_python(found, mode="json")
         show(document, as_json, lambda: _view(found))
 

@@ -120,10 +120,11 @@ class Observer:
             flags = (*flags, QualityFlag.MOVED) if self._calibration.moved else flags
         if self._counter is not None:
             self._last = replace(frame, pixels=NOTHING)
-            return self._counted(frame, self._counter.step(image, segmentation, placement, manifest, applied), digest)
+            counted = self._counter.step(image, segmentation, placement, manifest, applied, flags)
+            return self._counted(frame, counted, digest)
         plots = self._plots.on(placement)
         followed = partial(self._leaves.step, at=frame.captured_at)
-        measured = measure(image, segmentation, plots, manifest, applied, followed)
+        measured = measure(image, segmentation, plots, manifest, applied, followed, flags)
         self._viewer(View(frame, image, placement, manifest, flags, segmentation, plots, tuple(measured)))
         return [
             self._observation(frame, plot.plot, plot.outcome, digest, quality=flags, traits=plot.traits)

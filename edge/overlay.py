@@ -27,6 +27,7 @@ LEAST_SIDE_PX, LARGEST_SIDE_PX = 960, 1280
 HALF = 127
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 COUNTS = {"plant_count": ("plant", "plants"), "leaf_count": ("leaf", "leaves"), "fruit_count": ("fruit", "fruit")}
+STAGES = {"fruit_count_green": "green", "fruit_count_turning": "turning", "fruit_count_ripe": "ripe"}
 
 
 def picture_of(view: View) -> Picture:
@@ -140,8 +141,10 @@ def _caption(plot: PlotTraits) -> tuple[str, ...]:
     if not any(values.get(name) for name in COUNTS):
         return (f"{plot.plot} {plot.outcome.value.replace('_', ' ')}", f"{plot.plot} -", plot.plot)
     counts = [f"{values[name]} {words[values[name] != 1]}" for name, words in COUNTS.items() if name in values]
+    stages = [f"{values[name]} {word}" for name, word in STAGES.items() if values.get(name)]
     short = [str(values[name]) for name in COUNTS if name in values]
     return (
+        f"{plot.plot} {', '.join(counts + stages)}",
         f"{plot.plot} {', '.join(counts)}",
         f"{plot.plot} {counts[-1]}",
         f"{plot.plot} {'/'.join(short)}",
@@ -181,13 +184,19 @@ def _summary(view: View) -> str:
     """Camera, time and what came of it, in ASCII, which is all that the font has."""
     model = f"{view.manifest.name} {view.manifest.version}"
     head = f"{view.frame.camera_id}  {view.frame.captured_at:%Y-%m-%d %H:%M:%S} UTC  {model}"
-    if view.flags:
-        return f"{head}  NOT MEASURED: {', '.join(flag.value for flag in view.flags)}"
-    totals = dict.fromkeys(COUNTS, 0)
+    flags = ", ".join(flag.value for flag in view.flags)
+    if view.segmentation is None:
+        return f"{head}  NOT MEASURED: {flags}"
+    totals = dict.fromkeys((*COUNTS, *STAGES), 0)
     for trait in (trait for plot in view.measured for trait in plot.traits if trait.trait in totals):
         totals[trait.trait] += round(trait.value)
-    counted = ", ".join(f"{total} {COUNTS[name][total != 1]}" for name, total in totals.items() if total)
-    return f"{head}  {len(view.measured)} plots: {counted or 'nothing found'}"
+    counted = ", ".join(
+        f"{total} {STAGES[name] if name in STAGES else COUNTS[name][total != 1]}"
+        for name, total in totals.items()
+        if total
+    )
+    plots = len(view.measured)
+    return f"{head}  {plots} plot{'s' * (plots != 1)}: {counted or 'nothing found'}{f' ({flags})' if flags else ''}"
 
 
 def _place(view: View, drawn: Picture, y: float, x: float) -> tuple[int, int]:

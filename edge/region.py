@@ -106,11 +106,7 @@ class Region:
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
         """Colours of the pixels, uint8 [1, n, 4], BGR and 255: four bytes are one word, which is quick to pick."""
-        words = cv2.cvtColor(self.pixels, cv2.COLOR_BGR2BGRA).view(np.uint32).ravel()
-        own = np.take(words, np.flatnonzero(self.mask > 0))
-        if self.colour_table is not None:
-            own = np.take(self.colour_table.view(np.uint32).ravel(), table_rows(own))
-        return own.view(np.uint8).reshape(1, -1, 4)
+        return colours_of(self.pixels, np.flatnonzero(self.mask > 0), self.colour_table)
 
     @cached_property
     def mean_bgr(self) -> tuple[float, float, float]:
@@ -128,6 +124,17 @@ class Region:
     def hue(self) -> NDArray[np.float64]:
         """How many pixels have each hue, float64 [180]; grey has hue 0."""
         return np.asarray(self.hues.sum(axis=1))
+
+
+def colours_of(
+    pixels: NDArray[np.uint8], places: NDArray[np.int64], colour_table: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
+    """Colours of the pixels at these places in reading order, as of ``Region.colours``."""
+    words = cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA).view(np.uint32).ravel()
+    own = np.take(words, places)
+    if colour_table is not None:
+        own = np.take(colour_table.view(np.uint32).ravel(), table_rows(own))
+    return own.view(np.uint8).reshape(1, -1, 4)
 
 
 def table_rows(words: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -1,8 +1,8 @@
 """Traits of plots: what is counted and measured in each place of the picture.
 
-Counts come from the network's instances (``counts``), size, shape and colour from pixels (``shape``, ``colour``): the
-plant mask is redrawn on the pixels of the fitted picture (``refine``), because on the network's grid, a quarter as
-fine, half of a seedling is edge.
+Counts come from the network's instances (``counts``), those of ripeness from their colours too (``ripeness``), size,
+shape and colour from pixels (``shape``, ``colour``): the plant mask is redrawn on the pixels of the fitted picture
+(``refine``), because on the network's grid, a quarter as fine, half of a seedling is edge.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from edge.calibration.sizes import SIZES
 from edge.colour import COLOUR
 from edge.contract import traits as vocabulary
 from edge.contract.manifest import Manifest
-from edge.contract.records import Outcome, TraitValue
+from edge.contract.records import Outcome, QualityFlag, TraitValue
 from edge.contract.traits import VOCABULARY, expanded
 from edge.counts import Column, counts, leaf_sizes
 from edge.members import Members, regions
@@ -25,6 +25,7 @@ from edge.plots import PlotMap
 from edge.preprocess import GRID_STRIDE_PX
 from edge.refine import on_pixels, refine
 from edge.region import Estimate, Region
+from edge.ripeness import STAGES, ripeness_counts
 from edge.segmentation import Segmentation
 from edge.shape import EDGE_SD, SHAPE
 
@@ -52,6 +53,7 @@ def measure(
     manifest: Manifest,
     applied: Applied = UNCALIBRATED,
     followed: Followed | None = None,
+    flags: tuple[QualityFlag, ...] = (),
 ) -> list[PlotTraits]:
     """Measure the manifest's traits in every plot.
 
@@ -64,6 +66,7 @@ def measure(
         manifest: names the traits and what is counted.
         applied: what is known of the camera; sizes are in px and colours as they are without.
         followed: counts leaves with those of the past; without, only what is seen is counted.
+        flags: what is wrong with the picture.
 
     Returns:
         One entry for each plot, in order. ``NO_PLANT`` has counts and cover of 0 and no other trait; ``MEASURED`` lacks
@@ -74,6 +77,9 @@ def measure(
     columns = counts(segmentation, members, manifest)
     if followed and vocabulary.LEAF_COUNT_FOLLOWED.name in names:
         columns[vocabulary.LEAF_COUNT_FOLLOWED.name] = followed(segmentation, members, manifest)
+    if STAGES.keys() & set(names):
+        white = QualityFlag.LAMP not in flags
+        columns |= ripeness_counts(image, segmentation, members, manifest, applied.colours, white=white)
     if not columns.keys() >= set(names):
         columns |= leaf_sizes(segmentation, members, manifest, plots.placement.cell_px, applied.plane)
         columns |= _of_regions(image, segmentation, plots, members, names, applied)

@@ -26,6 +26,7 @@ MAIN_TRAITS = {
     "plant_count": "plants {:.0f}",
     "leaf_count": "leaves {:.0f}",
     "fruit_count": "fruit {:.0f}",
+    "fruit_count_ripe": "ripe {:.0f}",
     "projected_leaf_area": "{:,.0f} {unit}",
 }
 AREA_UNITS = {"px2": "px²", "mm2": "mm²"}
@@ -43,7 +44,8 @@ def status_view(status: Status, budget_bytes: int, *, running: bool) -> Renderab
     facts.add_row("broker", BROKER[status.connected])
     health = status.health
     waiting = health.last_seq - health.watermark
-    facts.add_row("outbox", f"{waiting:,} wait for the fleet, {size(health.outbox_bytes)} of {size(budget_bytes)}")
+    kept = f"{health.last_seq:,} records" if status.connected is None else f"{waiting:,} wait for the fleet"
+    facts.add_row("outbox", f"{kept}, {size(health.outbox_bytes)} of {size(budget_bytes)}")
     facts.add_row("step", f"{_ms(health.step_p50_ms)} median, {_ms(health.step_p95_ms)} at the 95th percentile")
     facts.add_row("memory", f"{size(health.rss_bytes)} now, {size(status.peak_rss_bytes)} at most")
     facts.add_row("disk", f"{size(health.disk_free_bytes)} free")

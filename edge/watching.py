@@ -20,6 +20,9 @@ COLUMNS = {
     "plant_count": "plants",
     "leaf_count": "leaves",
     "fruit_count": "fruit",
+    "fruit_count_green": "unripe",
+    "fruit_count_turning": "turning",
+    "fruit_count_ripe": "ripe",
     "projected_leaf_area": "leaf area",
     "canopy_cover": "cover",
     "greenness": "green",
@@ -86,7 +89,7 @@ def table(latest: list[Observation], missed: int, height: int) -> RenderableType
     several = len({each["camera"] for each in latest}) > 1
     for each in latest[:room]:
         _add_row(shown, each, used, now, several=several)
-    told = [f"{len(latest)} plots"]
+    told = [f"{len(latest)} plot{'s' * (len(latest) != 1)}"]
     if len(latest) > room:
         told.append(f"{len(latest) - room} more do not fit: --plot or --camera chooses")
     if missed:

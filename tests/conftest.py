@@ -16,8 +16,8 @@ settings.register_profile("other", derandomize=False)  # others each time: pytes
 settings.load_profile("same")
 
 NOT_ON_A_DEVICE = {
-    *("torch", "lightning", "onnxscript", "onnxslim", "pycocotools"),
-    *("amqtt", "argon2", "fastapi", "jinja2", "psycopg", "pyarrow", "schemathesis", "sqlalchemy", "uvicorn"),
+    *("torch", "lightning", "model_signing", "onnxscript", "onnxslim", "pycocotools"),
+    *("amqtt", "argon2", "deltalake", "fastapi", "jinja2", "psycopg", "sqlalchemy", "uvicorn", "websockets"),
 }
 """What tests of training, export and fleet import, and no test of the device."""
 

@@ -93,19 +93,23 @@ FRUIT_COUNT = Trait(
 )  # fmt: skip
 
 
-def _ripeness_count(stage: str) -> Trait:
+def _ripeness_count(stage: str, surface: str, classes: str) -> Trait:
     return Trait(
         name=f"fruit_count_{stage}", label=f"{stage} fruit", unit=Unit.COUNT, entity=FRUIT, term="TO:0002633",
-        method=f"fruit that are {stage} in most of their cells",
-        definition=f"fruit that the network calls {stage} in most of their cells; one of which only the centre was "
-        "found is in no class (TO: ripening)",
-        uncertainty=_BY_SCORES,
+        method=f"surface {surface}, not calibrated",
+        definition=f"fruit whose seen surface is {surface}: {classes} of 7 CFR 51.1860; changed is a HSV hue from 300 "
+        "to 60 degrees, where green ends, red one to 36, not calibrated; a fruit of which too little is seen, or in "
+        "purple light, is in no class (TO: ripening)",
+        uncertainty="as of the fruit, with half of what all hues 16 degrees off to either side (4 if corrected) would "
+        "change, and a variance of 2/9 for each fruit in no class",
     )  # fmt: skip
 
 
-FRUIT_COUNT_GREEN = _ripeness_count("green")
-FRUIT_COUNT_TURNING = _ripeness_count("turning")
-FRUIT_COUNT_RIPE = _ripeness_count("ripe")
+FRUIT_COUNT_GREEN = _ripeness_count("green", "changed on at most 5 %", "green")
+FRUIT_COUNT_TURNING = _ripeness_count(
+    "turning", "changed on over 5 %, red on at most 60 %", "breakers, turning and pink"
+)
+FRUIT_COUNT_RIPE = _ripeness_count("ripe", "red on over 60 %", "light red and red")
 
 PROJECTED_LEAF_AREA = Trait(
     name="projected_leaf_area", label="leaf area", unit=Unit.PX2, entity=LEAF, term="TO:0000540", plantcv="area",

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edge.calibration.applied import Applied
 from edge.contract.manifest import Manifest
+from edge.contract.records import QualityFlag
 from edge.plots import NO_PLOT, WHOLE_PICTURE, PlotMap
 from edge.preprocess import Placement
 from edge.segmentation import Segmentation
@@ -43,14 +44,15 @@ class Counter:
         place: Placement,
         manifest: Manifest,
         applied: Applied,
+        flags: tuple[QualityFlag, ...],
     ) -> list[Counted]:
-        """Take up the next picture, fitted as uint8 [1, H, W, 3]; what has left with it."""
+        """Take up the next picture, fitted as uint8 [1, H, W, 3], with what is wrong with it; what has left with it."""
         picture = image[0][place.region]
         size_px = picture.shape[0], picture.shape[1]
         if self._passing is None or self._passing.size_px != size_px:
             self._passing = Passing(size_px, self._settings)
         movement, known = self._ego.step(picture)
-        found = list(_measured(image, segmentation, place, manifest, applied))
+        found = list(_measured(image, segmentation, place, manifest, applied, flags))
         return [Counted(track.number, track.best) for track in self._passing.step(found, movement, known=known)]
 
     def rest(self) -> list[Counted]:
@@ -59,14 +61,19 @@ class Counter:
 
 
 def _measured(
-    image: NDArray[np.uint8], segmentation: Segmentation, place: Placement, manifest: Manifest, applied: Applied
+    image: NDArray[np.uint8],
+    segmentation: Segmentation,
+    place: Placement,
+    manifest: Manifest,
+    applied: Applied,
+    flags: tuple[QualityFlag, ...],
 ) -> list[Found[PlotTraits]]:
     """Every whole of a picture with its traits: each has the cells nearest to it as its plot."""
     objects = segmentation.objects
     rows = np.flatnonzero(np.array([thing.part_of is None for thing in manifest.things])[objects.thing])
     if not len(rows):
         return []
-    traits = measure(image, segmentation, _around(segmentation, rows, place), manifest, applied)
+    traits = measure(image, segmentation, _around(segmentation, rows, place), manifest, applied, flags=flags)
     least = np.array([thing.threshold for thing in manifest.things])[objects.thing[rows]] + SURER
     y, x = place.to_picture(objects.y[rows], objects.x[rows])
     return [

@@ -48,7 +48,6 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
-    pytest.importorskip("playwright")
     with chromium() as opened:
         yield opened
 

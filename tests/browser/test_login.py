@@ -15,7 +15,6 @@ from fleet.store import Store
 from fleet.web import create_app
 from tests.sim.access import PASSWORD, add_user
 
-playwright_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WELL = SimpleNamespace(connected=True, writing=True, tally=dict)
 

@@ -13,8 +13,8 @@ import pytest
 
 import edge.model
 import edge.observe
+from edge.bulletin import Summary
 from edge.daemon import Daemon
-from edge.device import Summary
 from edge.errors import ModelError
 from edge.model import LoadedModel
 from edge.outbox import OUTBOX_FILE

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 from typer.testing import CliRunner
 
@@ -17,8 +18,6 @@ from tests.sim.green_model import build_green_package
 from tests.sim.mosquitto import Mosquitto
 from tests.sim.rtsp import RtspCamera
 from tests.sim.spine import draw_pictures
-
-pexpect = pytest.importorskip("pexpect")
 
 RUN = CliRunner(env={"COLUMNS": "80", "NO_COLOR": "1"})
 WITHIN_S = 40

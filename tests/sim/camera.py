@@ -43,6 +43,7 @@ class Script:
         self.closed = 0
         self.variants: list[int] = []
         self.release = threading.Event()
+        self.hanging = False
         self.given: list[weakref.ref[NDArray[np.uint8]]] = []
 
     @property
@@ -94,7 +95,9 @@ class _Scripted(FrameSource):
         if self._step_taken == "crash":
             raise RuntimeError("a driver's defect")
         if self._step_taken == "hang":
+            self._script.hanging = True
             self._script.release.wait(30)
+            self._script.hanging = False
         time.sleep(FRAME_S)
         return utc_now()
 

@@ -15,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from fleet.access import Principal, Role
 from fleet.api.application import create_api
@@ -277,7 +278,6 @@ def test_a_download_is_the_readings_and_no_formula(client: httpx.Client) -> None
 
 
 def test_a_parquet_download_holds_the_same(client: httpx.Client) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
     answer = client.get(f"{R1}/readings.parquet", params=JUNE)
     table = parquet.read_table(io.BytesIO(answer.content)).to_pylist()
     lines = list(csv.DictReader(io.StringIO(client.get(f"{R1}/readings.csv", params=JUNE).text)))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pyarrow import parquet
 from typer.testing import CliRunner
 
 from edge.cli import app
@@ -62,7 +63,6 @@ def test_a_folder_gets_a_file_with_the_devices_name_and_the_message_that_it_may_
 
 
 def test_parquet_holds_what_csv_holds_and_missing_is_null(config: Path, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
     assert export(config, tmp_path / "out.parquet")[0] == export(config, tmp_path / "out.csv")[0] == 0
     rows = parquet.read_table(tmp_path / "out.parquet").to_pylist()
     with (tmp_path / "out.csv").open() as file:
@@ -103,8 +103,6 @@ def test_a_stick_that_is_too_small_is_refused_before_anything_is_written(config:
 def test_a_stick_that_fills_on_the_way_leaves_no_half_file(
     config: Path, small_stick: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    if name.endswith(".parquet"):
-        pytest.importorskip("pyarrow")
     monkeypatch.setattr("edge.stick.free_bytes", lambda _: 2**40)
     (small_stick / "filler").write_bytes(b"x" * 62_000)
     code, said = export(config, small_stick / name)

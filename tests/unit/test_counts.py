@@ -1,97 +1,24 @@
-"""Fruit by ripeness, leaf sizes, and how sure a count is."""
+"""Leaf sizes, and how sure a count is."""
 
 import numpy as np
 import pytest
 
-from edge.contract.manifest import Thing
-from edge.contract.records import Outcome
 from edge.members import Members, regions
 from edge.plots import Plots
 from edge.preprocess import fit
 from edge.segmentation import decode
-from edge.settings import GridPlots
 from edge.traits import measure
 from tests.sim.answers import answer, inference, scene
 from tests.sim.green_model import green_manifest
 
 LEAVES = green_manifest()
-STAGES = ("green", "turning", "ripe")
 
 
-def fruit_manifest(classes=STAGES):
-    thing = Thing(name="fruit", threshold=0.2, grouped=True, classes=classes, count_trait="fruit_count")
-    return green_manifest().model_copy(
-        update={
-            "classes": ("background", "leaf", *classes),
-            "plant_classes": ("leaf", *classes),
-            "things": (thing,),
-            "traits": ("fruit",),
-        }
-    )
-
-
-def fruit(manifest, places):
-    """The right answer for fruit at (y, x) whose cells have the classes that are counted for each, on a leaf."""
-    outputs = answer(manifest)
-    outputs["classes"][0, 2:30, 2:30] = 1
-    for slot, (y, x, cells) in enumerate(places):
-        spots = [(y + row, x + column) for row in range(-1, 2) for column in range(-1, 2)]
-        values = [manifest.classes.index(name) for name, count in cells.items() for _ in range(count)]
-        for (row, column), value in zip(spots, values, strict=False):
-            outputs["classes"][0, row, column] = value
-            outputs["offsets"][0, :, row, column] = (y - row, x - column)
-        outputs["centers"][0, slot] = (y, x, 0.9, 0)
-    return outputs
-
-
-def measured(manifest, outputs, plots=None):
+def measured(manifest, outputs):
     image, placement = fit(np.full((128, 128, 3), (40, 160, 60), np.uint8), 128, 128)
     found = decode(inference(manifest, outputs), manifest, placement)
-    entries = measure(image, found, Plots(plots).on(placement), manifest)
+    entries = measure(image, found, Plots(None).on(placement), manifest)
     return {entry.plot: (entry.outcome, {value.trait: value for value in entry.traits}) for entry in entries}
-
-
-@pytest.mark.parametrize("prefix", ["", "fruit_"])
-def test_a_fruit_counts_as_what_most_of_its_cells_are(prefix):
-    manifest = fruit_manifest(tuple(prefix + stage for stage in STAGES))
-    places = [
-        (6, 6, {f"{prefix}green": 9}),
-        (6, 20, {f"{prefix}green": 4, f"{prefix}turning": 5}),
-        (20, 6, {f"{prefix}ripe": 6, f"{prefix}turning": 3}),
-        (20, 20, {f"{prefix}ripe": 9}),
-    ]
-    _, values = measured(manifest, fruit(manifest, places))["frame"]
-    counts = {name: value.value for name, value in values.items()}
-    assert counts.pop("canopy_cover") == pytest.approx(28**2 / 32**2)
-    assert counts == {"fruit_count": 4, "fruit_count_green": 1, "fruit_count_turning": 1, "fruit_count_ripe": 2}
-
-
-def test_a_fruit_without_cells_is_counted_and_has_no_class():
-    manifest = fruit_manifest()
-    _, values = measured(manifest, fruit(manifest, [(6, 6, {}), (20, 20, {"ripe": 9})]))["frame"]
-    assert values["fruit_count"].value == 2
-    assert [values[f"fruit_count_{stage}"].value for stage in STAGES] == [0, 0, 1]
-
-
-def test_a_model_that_knows_no_ripeness_reports_none():
-    manifest = fruit_manifest(("fruit",))
-    _, values = measured(manifest, fruit(manifest, [(6, 6, {"fruit": 9})]))["frame"]
-    assert set(values) == {"fruit_count", "canopy_cover"}
-
-
-def test_ripeness_is_counted_in_the_plot_of_the_fruit():
-    manifest = fruit_manifest()
-    outputs = fruit(manifest, [(10, 6, {"green": 9}), (10, 24, {"ripe": 9})])
-    plots = measured(manifest, outputs, GridPlots(rows=1, columns=2))
-    assert [plots[name][1]["fruit_count_ripe"].value for name in ("R1C1", "R1C2")] == [0, 1]
-    assert [plots[name][1]["fruit_count_green"].value for name in ("R1C1", "R1C2")] == [1, 0]
-
-
-def test_no_fruit_is_no_class_of_fruit_either():
-    outcome, values = measured(fruit_manifest(), answer(fruit_manifest()))["frame"]
-    assert outcome is Outcome.NO_PLANT
-    assert {value.value for value in values.values()} == {0.0}
-    assert {value.uncertainty for value in values.values()} == {None}
 
 
 def test_a_count_is_as_sure_as_the_scores_of_what_it_counts():

@@ -15,6 +15,8 @@ from argon2 import PasswordHasher
 from fastapi import Depends, FastAPI, WebSocket
 from fastapi.routing import APIRoute
 from sqlalchemy import select, update
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from fleet import access, audit, schema
 from fleet.access import Principal, Role, requires
@@ -428,16 +430,14 @@ def test_what_is_no_scope_is_refused(store: Store, scopes: list[str]) -> None:
 
 
 def test_a_websocket_knows_the_cookie_and_its_own_pages_only(client: httpx.Client) -> None:
-    websockets = pytest.importorskip("websockets.sync.client")
-    exceptions = pytest.importorskip("websockets.exceptions")
     host = f"127.0.0.1:{client.base_url.port}"
     log_in(client)
     cookie = {"Cookie": f"canopy={client.cookies['canopy']}"}
-    with websockets.connect(f"ws://{host}/live", additional_headers=cookie, origin=f"http://{host}") as live:
+    with connect(f"ws://{host}/live", additional_headers=cookie, origin=f"http://{host}") as live:
         assert live.recv() == "ana"
     for headers, origin in (({}, f"http://{host}"), (cookie, "http://elsewhere.example")):
-        with pytest.raises(exceptions.InvalidStatus, match="403"):
-            websockets.connect(f"ws://{host}/live", additional_headers=headers, origin=origin)
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(f"ws://{host}/live", additional_headers=headers, origin=origin)
 
 
 def every_route(routes: Iterable[Any]) -> Iterator[Any]:
@@ -448,14 +448,12 @@ def every_route(routes: Iterable[Any]) -> Iterator[Any]:
 
 
 def test_without_users_no_page_of_another_site_opens_a_websocket_here(store: Store) -> None:
-    websockets = pytest.importorskip("websockets.sync.client")
-    exceptions = pytest.importorskip("websockets.exceptions")
     with served(store) as client:
         url = f"ws://127.0.0.1:{client.base_url.port}/live"
-        with websockets.connect(url) as live:
+        with connect(url) as live:
             assert live.recv() == "local"
-        with pytest.raises(exceptions.InvalidStatus, match="403"):
-            websockets.connect(url, origin="http://elsewhere.example")
+        with pytest.raises(InvalidStatus, match="403"):
+            connect(url, origin="http://elsewhere.example")
 
 
 def test_every_route_that_changes_something_says_for_which_role_it_is(store: Store) -> None:

@@ -13,7 +13,7 @@ from edge.cli import app
 from edge.clock import read_clock
 from edge.contract.records import Observation, Outcome, TraitValue
 from edge.contract.traits import Unit
-from edge.history import history_of, sparkline
+from edge.history import history_of, main_trait, sparkline
 from edge.outbox import OUTBOX_FILE, Outbox
 from edge.settings import OutboxSettings
 
@@ -81,3 +81,17 @@ def test_the_command_shows_it_in_80_columns(config: Path) -> None:
 def test_a_plot_without_readings_is_said_with_what_to_do(config: Path) -> None:
     done = CliRunner().invoke(app, ["history", "R9C9", "--config", str(config)])
     assert (done.exit_code, "canopy buffer tail --plot R9C9" in done.output) == (5, True)
+
+
+def test_a_trait_that_the_plot_lacks_is_said_with_those_that_it_has(config: Path) -> None:
+    done = CliRunner().invoke(app, ["history", "R1C1", "--trait", "leaf_counts", "--config", str(config)])
+    assert done.exit_code == 5
+    assert "no leaf_counts of plot R1C1" in done.output
+    assert AREA in done.output
+
+
+def test_without_a_name_the_main_trait_that_there_is_is_shown() -> None:
+    assert main_trait(("canopy_cover", "fruit_count_ripe", "fruit_count")) == "fruit_count"
+    assert main_trait(("plant_count", AREA)) == AREA
+    assert main_trait(("canopy_cover",)) == "canopy_cover"
+    assert main_trait(()) is None

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from model_signing import signing
 
 from edge.errors import UpdateRefused
 from edge.update.client import UpdateClient
@@ -164,7 +165,6 @@ def builder(folder: Path, name: str) -> Path:
 @pytest.fixture
 def signed(tmp_path: Path) -> Path:
     """A package with its builder's signature beside it."""
-    signing = pytest.importorskip("model_signing.signing")
     package = packed(tmp_path / "rosette.zip")
     key = builder(tmp_path, "builder.pem")
     signing.Config().use_elliptic_key_signer(private_key=key).sign(package, tmp_path / "rosette.zip.sig")

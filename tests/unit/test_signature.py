@@ -15,8 +15,6 @@ from export.cli import app
 from export.signature import PASSWORD, KeyUnusable, SignatureInvalid, check_signature, make_key, sign, signature_of
 from tests.sim.green_model import build_green_package
 
-pytest.importorskip("model_signing", reason="model-signing comes with the export extra")
-
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 

@@ -5,23 +5,21 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 from fleet.cli import app as command_line
 from fleet.errors import NotPossible
 from fleet.readings import Selection, every_reading
 from fleet.store import Store
+from fleet.warehouse import run
+from fleet.warehouse.position import Choice
+from fleet.warehouse.run import export
+from fleet.warehouse.tables import VERSION
 from tests.sim.fleet_filled import READINGS, batch_of, entry, filled
 from tests.sim.fleet_records import NOON, letter
-
-duckdb = pytest.importorskip("duckdb")
-pytest.importorskip("deltalake")
-
-from fleet.warehouse import run  # noqa: E402
-from fleet.warehouse.position import Choice  # noqa: E402
-from fleet.warehouse.run import export  # noqa: E402
-from fleet.warehouse.tables import VERSION  # noqa: E402
 
 KINDS = ("parquet", "delta")
 
@@ -42,8 +40,6 @@ def ask(kind: str, folder: Path, question: str) -> list[tuple[Any, ...]]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         if kind == "delta":
-            from deltalake import DeltaTable
-
             connection.register("readings", DeltaTable(str(folder)).to_pyarrow_dataset())
         else:
             source = f"read_parquet('{folder}/*/*/*.parquet', hive_partitioning = true)"

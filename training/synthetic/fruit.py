@@ -18,6 +18,9 @@ RIPENESS: tuple[tuple[float, tuple[float, float, float]], ...] = (
 )
 """Colour along ripening, from green over breaker and turning to red: stages of the USDA's chart, seen by cameras."""
 
+CHANGED_FROM, RED_FROM = 0.4, 0.55
+"""Where along ripening skin is no longer green, as red passes green (it is tannish-yellow), and where it is red."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fruit:
@@ -91,21 +94,28 @@ def paint_fruit(rng: np.random.Generator, canvas: Canvas, fruit: Fruit, number: 
     facing = light.direction[0] * down + light.direction[1] * across + light.direction[2] * near
     shade = light.ambient + (1 - light.ambient) * np.maximum(facing, 0)
     shine = np.maximum(facing, 0) ** 40 * rng.uniform(20, 170)
-    skin = _skin(rng, fruit, down, across)
+    ripeness = _ripeness(rng, fruit, down, across)
+    skin = _skin(rng, fruit, ripeness)
     look = skin * (shade * (0.75 + 0.25 * near))[..., None] + shine[..., None]
     cover = np.clip(within * fruit.radius_px / 2 + 0.5, 0, 1)
     canvas.picture[window] += cover[..., None] * (look - canvas.picture[window])
-    canvas.leaves[window][cover > 0.5] = number
+    claimed = cover > 0.5
+    canvas.leaves[window][claimed] = number
+    canvas.ripeness[window][claimed] = ripeness[claimed]
     if rng.random() < 0.65 and fruit.radius_px > 5:
         _calyx(rng, canvas, fruit)
 
 
-def _skin(
+def _ripeness(
     rng: np.random.Generator, fruit: Fruit, down: NDArray[np.float32], across: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Ripens from the blossom end, so a turning fruit has a greener shoulder; a little mottled."""
+    """Of each place of the skin. It ripens from the blossom end, so a turning fruit has a greener shoulder."""
     spread = rng.uniform(0, 0.25) * (1 - abs(2 * fruit.ripeness - 1))
-    ripeness = np.clip(fruit.ripeness + spread * (down + 0.3 * across), 0, 1).astype(np.float32)
+    return np.clip(fruit.ripeness + spread * (down + 0.3 * across), 0, 1).astype(np.float32)
+
+
+def _skin(rng: np.random.Generator, fruit: Fruit, ripeness: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Its colours; a little mottled."""
     tint = colour_of(ripeness) * (1 + rng.normal(0, 0.08, 3)) * rng.uniform(0.6, 1.15)
     if fruit.radius_px > 12:
         tint *= 1 + 0.03 * field(rng, ripeness.shape, fruit.radius_px / 4)[..., None]

@@ -38,6 +38,7 @@ class Canvas:
         picture: float32 [H, W, 3].
         leaves: uint16 [H, W].
         stems: plant that is of no leaf, bool [H, W].
+        ripeness: of the fruit's skin where one was painted, in 0…1, float32 [H, W].
         owners: plant of leaf n at index n; leaf 0 is none and owned by plant 0, which is none.
         plant_places: y and x of plant n at index n - 1.
     """
@@ -45,13 +46,15 @@ class Canvas:
     picture: Picture
     leaves: NDArray[np.uint16]
     stems: NDArray[np.bool_]
+    ripeness: NDArray[np.float32]
     owners: list[int] = field(default_factory=lambda: [0])
     plant_places: list[tuple[float, float]] = field(default_factory=list)
 
     @classmethod
     def on(cls, ground: Picture) -> "Canvas":
         """A canvas that shows nothing but ``ground``."""
-        return cls(ground, np.zeros(ground.shape[:2], np.uint16), np.zeros(ground.shape[:2], np.bool_))
+        shape = ground.shape[:2]
+        return cls(ground, np.zeros(shape, np.uint16), np.zeros(shape, np.bool_), np.zeros(shape, np.float32))
 
     @property
     def shape(self) -> tuple[int, int]:

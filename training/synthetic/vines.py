@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from training.labels import Labels, exact
 from training.synthetic.camera import develop
@@ -26,6 +27,11 @@ LEAST_SEEN_PX, LEAST_SEEN_SHARE = 24, 0.2
 
 def render_vines(seed: int, height_px: int, width_px: int) -> Scene:
     """A scene; the same seed and size give the same one."""
+    return render_ripening(seed, height_px, width_px)[0]
+
+
+def render_ripening(seed: int, height_px: int, width_px: int) -> tuple[Scene, NDArray[np.float32]]:
+    """The same scene, and how ripe the skin of its fruit is at each pixel, in 0…1, float32 [H, W]."""
     rng = np.random.default_rng((13, seed))
     canvas = Canvas.on(_house(rng, (height_px, width_px)))
     light, fruit = Light.any(rng), list[Fruit]()
@@ -35,7 +41,8 @@ def render_vines(seed: int, height_px: int, width_px: int) -> Scene:
         if rng.random() < 0.3:
             blur_px = rng.uniform(0.3, 1.5) * distance
             canvas.picture[:] = cv2.GaussianBlur(canvas.picture, (0, 0), blur_px)
-    return Scene(develop(rng, canvas.picture, canvas.leaves == FOLIAGE), _labels(canvas, fruit))
+    scene = Scene(develop(rng, canvas.picture, canvas.leaves == FOLIAGE), _labels(canvas, fruit))
+    return scene, canvas.ripeness
 
 
 @dataclass(frozen=True, slots=True)
