@@ -192,7 +192,7 @@ class DriftWatch:
             digest, sums = digest_of(reference), sums_of(values, terms, reference)
             for window in notes.windows:
                 if (window.band, window.reference) == (band, digest):
-                    window.sums, window.until = window.sums + sums, clock
+                    window.take(clock, sums)
                     break
             else:
                 notes.windows.append(
@@ -205,24 +205,32 @@ class DriftWatch:
         return self._reference.of(band.split(".", maxsplit=1)[0]) if self._reference else {}
 
     def _close_windows(self) -> None:
-        """The day is over: what it was like goes out, and it may have been the last of the first clean days."""
+        """The day is over: what it was like goes out, and it may have been the last of the first clean days.
+
+        A window that cannot be told is gone with its day; the days after it are not.
+        """
         notes = self._memory.notes
-        evidence = {name: value for name, value in self.evidence.items() if value > 0}
-        for window in notes.windows:
-            reference = notes.own.get(window.band, {}) if window.rebased else self._of_package(window.band)
-            counted = {name: bins for name, bins in window.sums.histograms.items() if name in reference}
-            self._record(
-                DriftWindow(
-                    camera=self._camera, model=notes.package, reference=window.reference, rebased=window.rebased,
-                    band=window.band, since=window.since, until=window.until, sums=window.sums,
-                    psi={name: psi(bins, reference[name].shares) for name, bins in counted.items()},
-                    js={name: jensen_shannon(bins, reference[name].shares) for name, bins in counted.items()},
-                    scores=self.scores, changes=self.changes, evidence=evidence, alarms=notes.alarms,
-                )
-            )  # fmt: skip
-        notes.windows = []
+        windows, notes.windows = notes.windows, []
+        for window in windows:
+            try:
+                self._record(self._closed(window))
+            except ValueError:
+                log.exception("camera %s: a window of drift cannot be told", self._camera)
         self._memory.today[:] = np.nan
         self._rebase(notes.day)
+
+    def _closed(self, window: OpenWindow) -> DriftWindow:
+        notes = self._memory.notes
+        reference = notes.own.get(window.band, {}) if window.rebased else self._of_package(window.band)
+        counted = {name: bins for name, bins in window.sums.histograms.items() if name in reference}
+        return DriftWindow(
+            camera=self._camera, model=notes.package, reference=window.reference, rebased=window.rebased,
+            band=window.band, since=window.since, until=window.until, sums=window.sums,
+            psi={name: psi(bins, reference[name].shares) for name, bins in counted.items()},
+            js={name: jensen_shannon(bins, reference[name].shares) for name, bins in counted.items()},
+            scores=self.scores, changes=self.changes,
+            evidence={name: value for name, value in self.evidence.items() if value > 0}, alarms=notes.alarms,
+        )  # fmt: skip
 
     def _rebase(self, day: date | None) -> None:
         notes = self._memory.notes

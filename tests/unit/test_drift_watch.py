@@ -6,11 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.contract.drift import DriftWindow
+from edge.backends import Inference
+from edge.contract.drift import MAX_STATISTICS, DriftWindow
+from edge.contract.manifest import Manifest, Thing
 from edge.contract.records import Clock, Event, EventKind
-from edge.drift.memory import Memory
+from edge.drift.memory import Memory, OpenWindow
+from edge.drift.statistics import answer_statistics, picture_statistics
 from edge.drift.watch import DriftWatch
+from edge.preprocess import fit
+from edge.segmentation import decode
 from edge.settings import DriftSettings
+from tests.sim.green_model import green_manifest
 
 BORN = datetime(2026, 3, 2, 6, 30, tzinfo=timezone.utc)
 TERMS = np.zeros(64)
@@ -154,3 +160,57 @@ def test_a_disk_that_takes_nothing_costs_no_capture():
     watch = DriftWatch("top", DriftSettings(), Path("/proc/nowhere"), lambda _: None)
     run(watch, captures(1))
     assert len(watch.evidence) == 3
+
+
+def many_named() -> Manifest:
+    """As many classes and things as a manifest may have, with names as long as they may be."""
+    classes = tuple(f"c{number:02}".ljust(64, "x") for number in range(64))
+    things = tuple(
+        Thing(name=f"t{number:02}".ljust(64, "y"), threshold=0.1, count_trait="plant_count") for number in range(16)
+    )
+    return green_manifest().model_copy(update={"classes": classes, "plant_classes": classes[1:], "things": things})
+
+
+def test_a_model_of_very_many_classes_is_watched_by_its_first_and_its_days_are_told(tmp_path):
+    watch, recorded = watching(tmp_path)
+    manifest, rng = many_named(), np.random.default_rng(3)
+    for at, _ in captures(10):
+        image, placement = fit(rng.integers(60, 160, (128, 128, 3), np.uint8), 128, 128)
+        inference = Inference(
+            classes=rng.integers(0, 64, (32, 32), np.uint8), centers=np.zeros((8, 4), np.float32),
+            offsets=np.zeros((2, 32, 32), np.float32), certainty=rng.random(64, np.float32),
+            features=np.zeros(4, np.float32),
+        )  # fmt: skip
+        found = decode(inference, manifest, placement)
+        values = picture_statistics(image, placement)
+        values |= answer_statistics(image, placement, inference, found, manifest) | {"features": 0.0}
+        watch.take(at, MODEL, "day", values, TERMS)
+    assert len(values) <= MAX_STATISTICS
+    assert any(name.startswith("certainty.c00") for name in values)
+    assert any(name.startswith("count.t00") for name in values)
+    (window, *_) = recorded.windows()
+    assert window.sums.histograms.keys() == values.keys()
+
+
+def test_a_window_that_cannot_be_told_costs_its_own_day_and_no_other(tmp_path, caplog):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(9))
+    told = len(recorded.windows())
+    (window,) = watch._memory.notes.windows
+    watch._memory.notes.windows.insert(0, OpenWindow.model_construct(**dict(window) | {"band": "no band's name"}))
+    run(watch, captures(3, first=9))
+    assert "cannot be told" in caplog.text
+    assert len(recorded.windows()) == told + 3
+
+
+def test_a_clock_that_is_set_back_within_the_day_leaves_a_window_that_can_be_told(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(9))
+    told = len(recorded.windows())
+    *_, (at, values) = captures(1, first=9)
+    for hours in (0, -3, -9):
+        watch.take(at.model_copy(update={"at": at.at + timedelta(hours=hours)}), MODEL, "day", values, TERMS)
+    run(watch, captures(2, first=10))
+    windows = recorded.windows()[told + 1 :]
+    assert [window.sums.captures for window in windows] == [3, 12]
+    assert windows[0].since.at < windows[0].until.at == at.at
