@@ -17,6 +17,8 @@ from edge.contract.drift import DriftWindow, discoveries
 from edge.contract.message import Digest
 from edge.contract.records import Clock, Event, EventKind
 from edge.contract.reference import REFERENCE_FILE, Distribution, Reference
+from edge.drift.count_errors import estimated
+from edge.drift.flicker import Flicker
 from edge.drift.memory import Memory, OpenWindow
 from edge.drift.recent import median
 from edge.drift.reference import Fourier, by_band, digest_of, jensen_shannon, psi, sums_of
@@ -31,6 +33,8 @@ FEATURES = "features"
 
 FOLLOW = 0.2
 """How much of a new capture goes into the mean of its hour: about the last five days."""
+
+FLICKER = "flicker"
 
 MOST_CLEAN = 1_000
 
@@ -52,6 +56,7 @@ class DriftWatch:
         self._camera, self._settings, self._record = camera, settings, record
         self._path = folder / f"{camera}.npz"
         self._memory = Memory.load(self._path)
+        self._flicker = Flicker()
         self._reference: Reference | None = None
         self._fourier: Fourier | None = None
         self._package = ""
@@ -60,6 +65,10 @@ class DriftWatch:
         """Whether a picture of this time is to be looked at; none is while the clock is not believed."""
         last = self._memory.notes.looked_at
         return clock.clock_ok and (last is None or abs(clock.at - last) >= timedelta(seconds=self._settings.every_s))
+
+    def glance(self, clock: Clock, image: NDArray[np.uint8], placement: Placement) -> None:
+        """Note how bright a fitted picture is, due or not."""
+        self._flicker.take(clock, image, placement)
 
     def look(
         self,
@@ -85,7 +94,7 @@ class DriftWatch:
         inference: Inference,
         found: Segmentation,
     ) -> None:
-        seen = picture_statistics(image, placement)
+        seen = picture_statistics(image, placement) | {FLICKER: self._flicker.told()}
         values = seen | answer_statistics(image, placement, inference, found, package.manifest)
         self._open(package)
         terms = self._terms(inference)
@@ -119,8 +128,7 @@ class DriftWatch:
         memory.recent.keep(clock.at.hour, now)
         mean = memory.fourier[clock.at.hour]
         memory.fourier[clock.at.hour] = np.where(np.isfinite(mean), mean + FOLLOW * (terms - mean), terms)
-        told = {name: value for name, value in values.items() if np.isfinite(value)}
-        self._grow_windows(clock, light if stage is None else f"{light}.{stage}", told, terms)
+        self._grow_windows(clock, light if stage is None else f"{light}.{stage}", values, terms)
         self._tell_of_change(clock)
         self._save()
 
@@ -199,7 +207,7 @@ class DriftWatch:
                     OpenWindow(band=band, reference=digest, rebased=rebased, since=clock, until=clock, sums=sums)
                 )
         if band not in notes.own and len(notes.clean) < MOST_CLEAN:
-            notes.clean.append((band, values))
+            notes.clean.append((band, {name: value for name, value in values.items() if np.isfinite(value)}))
 
     def _of_package(self, band: str) -> dict[str, Distribution]:
         return self._reference.of(band.split(".", maxsplit=1)[0]) if self._reference else {}
@@ -230,6 +238,7 @@ class DriftWatch:
             js={name: jensen_shannon(bins, reference[name].shares) for name, bins in counted.items()},
             scores=self.scores, changes=self.changes,
             evidence={name: value for name, value in self.evidence.items() if value > 0}, alarms=notes.alarms,
+            count_errors=estimated(window.sums, self._reference.count_errors if self._reference else {}),
         )  # fmt: skip
 
     def _rebase(self, day: date | None) -> None:

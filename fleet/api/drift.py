@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.contract.drift import DriftWindow
+from edge.contract.drift import CountError, DriftWindow
 from edge.contract.message import Instant, Name
 from fleet import paged, schema
 from fleet.access import Principal, Role, requires
@@ -32,11 +32,12 @@ from fleet.api.asking import (
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
-from fleet.drift.cause import Cause
+from fleet.drift.cause import CameraName, Cause
 from fleet.drift.day import of_days, read_day, told
+from fleet.drift.errors import of_day
 from fleet.drift.heat import Cell, heat_map
 from fleet.drift.labels import MAX_NOTE_CHARS, Label, Said, labels_since, say
-from fleet.drift.windows import Where, glimpses
+from fleet.drift.windows import Filed, Where, filed, glimpses
 
 router = APIRouter(tags=["drift"], route_class=Revalidated)
 
@@ -81,6 +82,19 @@ class HeatMap(BaseModel):
     since: datetime
     until: datetime
     cells: list[HeatCell]
+
+
+class DayErrors(BaseModel):
+    """How far the counts of one camera may be off on one day."""
+
+    site: Name
+    device: Name
+    camera: Name
+    day: date = Field(description="In UTC.")
+    count_errors: dict[Name, CountError] = Field(
+        description="By thing, in things a picture: the estimated mean absolute error, the bounds between which it lay "
+        "on nine of ten pictures with known truth, and the number found. A thing that is not there has no estimate."
+    )
 
 
 class CauseOf(BaseModel):
@@ -174,6 +188,27 @@ def _cell(cell: Cell) -> HeatCell:
         statistic=cell.statistic, alarms=list(cell.alarms), discovered=cell.discovered, label=cell.label,
         open=cell.open,
     )  # fmt: skip
+
+
+@router.get("/drift/errors", operation_id="listCountErrors", responses=responses(422))
+def errors(
+    connection: Reading,
+    scope: Seen,
+    period: Asked,
+    site: Site = None,
+    device: Annotated[Name | None, Query(description="Devices of this name only.")] = None,
+    camera: Annotated[Name | None, Query(description="Cameras of this name only.")] = None,
+) -> list[DayErrors]:
+    """How far counts may be off, of every camera on every day, estimated without truth from how sure the model was."""
+    windows = filed(connection, Where(site, device, camera, period.since, period.until))
+    days: dict[tuple[CameraName, date], list[Filed]] = {}
+    for each in windows:
+        if scope.admits(each.site):
+            days.setdefault((each.camera, each.day), []).append(each)
+    return [
+        DayErrors(site=name[0], device=name[1], camera=name[2], day=day, count_errors=of_day(own))
+        for (name, day), own in sorted(days.items())
+    ]
 
 
 @router.get("/drift/causes", operation_id="listDriftCauses", dependencies=[WholeFleet], responses=responses(403, 422))

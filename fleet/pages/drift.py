@@ -10,8 +10,10 @@ from sqlalchemy import Connection, select
 from edge.contract.drift import WindowSums, merged
 from edge.contract.message import Name
 from fleet import page, pictures, schema, views
+from fleet.drift import errors
 from fleet.drift.cause import Attribution, CameraName, Cause
 from fleet.drift.day import bounds, largest, of_days, read_day, told
+from fleet.drift.errors import said
 from fleet.drift.heat import Cell, heat_map, last_days
 from fleet.drift.labels import Label, Said, labels_since
 from fleet.drift.moved import Moved, moved, spoken
@@ -158,6 +160,8 @@ def _day(connection: Connection, chosen: Chosen, cells: Sequence[Cell]) -> Docum
         "cause": next((_cause(one) for one in causes if chosen.name in one.cameras), None),
         "told": [one.message for one in told(connection, begin, chosen.site) if _of(one.camera, one.at, chosen)],
         "window": _window(largest(own)) if own else None,
+        "off": [said(thing, error) for thing, error in errors.of_day(own).items()] if own else [],
+        "apart": errors.apart(connection, chosen.site, chosen.device),
         "numbers": [_number(one) for one in numbers],
         "drawn": _drawn(numbers[0]) if numbers and numbers[0].day else None,
         "label_until": chosen.day + timedelta(days=LABEL_DAYS),

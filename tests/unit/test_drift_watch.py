@@ -214,3 +214,14 @@ def test_a_clock_that_is_set_back_within_the_day_leaves_a_window_that_can_be_tol
     windows = recorded.windows()[told + 1 :]
     assert [window.sums.captures for window in windows] == [3, 12]
     assert windows[0].since.at < windows[0].until.at == at.at
+
+
+def test_a_statistic_that_is_missing_now_and_then_stops_no_window_and_is_counted_when_it_is_there(tmp_path):
+    watch, recorded = watching(tmp_path)
+    shots = [(at, values | {"flicker": 0.1 if at.at.hour % 3 else np.nan}) for at, values in captures(11)]
+    run(watch, shots)
+    windows = recorded.windows()
+    assert len(windows) >= 2
+    assert all(window.sums.moments["sharpness"].count == 12 for window in windows)
+    assert all(window.sums.moments["flicker"].count == 8 for window in windows)
+    assert all(sum(window.sums.histograms["flicker"]) == 8 for window in windows)

@@ -1,6 +1,6 @@
 """A tray that grows: the same plants in the same pots, picture after picture, by day and by night."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -138,8 +138,18 @@ class _Growth:
         return leaves
 
 
-def render_timelapse(seed: int, tray: Tray, days: float, step_h: float, empty: int = 2) -> Iterator[Moment]:
-    """Pictures of one tray, ``step_h`` hours apart, with ``empty`` pots that were never sown; the same for a seed."""
+def render_timelapse(
+    seed: int,
+    tray: Tray,
+    days: float,
+    step_h: float,
+    empty: int = 2,
+    wanted: Callable[[float], bool] = lambda _: True,
+) -> Iterator[Moment]:
+    """Pictures of one tray, ``step_h`` hours apart, with ``empty`` pots that were never sown; the same for a seed.
+
+    Of the hours that are not ``wanted`` there is none; the others are as they would be.
+    """
     rng = np.random.default_rng((11, seed))
     ground = _tray(rng, tray)
     names = list(tray.places)
@@ -150,7 +160,8 @@ def render_timelapse(seed: int, tray: Tray, days: float, step_h: float, empty: i
         if number not in unsown
     }
     for index in range(round(days * 24 / step_h)):
-        yield _picture(np.random.default_rng((11, seed, 1000, index)), ground, plants, index * step_h)
+        if wanted(index * step_h):
+            yield _picture(np.random.default_rng((11, seed, 1000, index)), ground, plants, index * step_h)
 
 
 def _picture(rng: np.random.Generator, ground: Picture, plants: dict[str, _Growth], hour: float) -> Moment:
