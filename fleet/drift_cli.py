@@ -79,6 +79,13 @@ def label(
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, max=3660, help="For so long [default: from then on].")] = None,
     note: Annotated[str, typer.Option(help="What the others should know.")] = "",
+    learn_anew: Annotated[
+        bool,
+        typer.Option(
+            "--learn-anew/--keep-learned",
+            help="Whether the cameras forget what they showed before, where the word says that it will not come back.",
+        ),
+    ] = True,
     config: ConfigOption = DEFAULT_CONFIG,
     who: WhoOption = None,
 ) -> None:
@@ -95,10 +102,13 @@ def label(
         word = Label(
             site=site, device=device, camera=camera, said=Said(said), since=begin,
             until=begin + timedelta(days=days) if days else None, note=note, who=person(who), said_at=now,
+            learn_anew=learn_anew,
         )  # fmt: skip
         with writing(config) as connection:
-            say(connection, word)
+            word = say(connection, word)
         typer.echo(f"{about}: {said.replace('_', ' ')} from {begin:%F} {_until(word.until)}")
+        if word.learning:
+            typer.echo(f"{word.learning} cameras learn anew what they show, each as soon as its device is online")
 
 
 def _until(end: datetime | None) -> str:

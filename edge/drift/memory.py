@@ -58,6 +58,8 @@ class Notes(BaseModel):
     clean_since: date | None = None
     own: dict[str, dict[str, Distribution]] = Field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    forgot_for: str = ""
+    """The command for which all that was known was forgotten last."""
 
 
 @dataclass(slots=True)

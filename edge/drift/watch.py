@@ -5,6 +5,7 @@ good enough to measure.
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -57,6 +58,7 @@ class DriftWatch:
         self._path = folder / f"{camera}.npz"
         self._memory = Memory.load(self._path)
         self._flicker = Flicker()
+        self._lock = threading.Lock()
         self._reference: Reference | None = None
         self._fourier: Fourier | None = None
         self._package = ""
@@ -115,6 +117,18 @@ class DriftWatch:
 
         ``answers`` are the statistics that begin anew with another model and another stage of the crop.
         """
+        with self._lock:
+            self._take(clock, model, light, values, terms, answers)
+
+    def _take(
+        self,
+        clock: Clock,
+        model: Digest,
+        light: str,
+        values: dict[str, float],
+        terms: NDArray[np.float64],
+        answers: frozenset[str],
+    ) -> None:
         memory, notes = self._memory, self._memory.notes
         stage = self._settings.stage_on(clock.at.date())
         self._begin_anew_if_other(tuple(values), model, stage, answers)
@@ -131,6 +145,31 @@ class DriftWatch:
         self._grow_windows(clock, light if stage is None else f"{light}.{stage}", values, terms)
         self._tell_of_change(clock)
         self._save()
+
+    def forget(self, command: str) -> bool:
+        """Forget what the camera showed until now: what it shows from now on is how it is. For any thread.
+
+        Returns:
+            Whether anything was to be done: a command that is heard twice forgets once, also after a restart.
+
+        Raises:
+            OSError: it cannot be kept, so it counts as not done.
+        """
+        with self._lock:
+            notes = self._memory.notes
+            if notes.forgot_for == command:
+                return False
+            self._memory.forget(np.ones(len(notes.names), np.bool_))
+            self._memory.today[:] = np.nan
+            notes.windows = [window for window in notes.windows if not window.rebased]
+            notes.own, notes.clean, notes.clean_since, notes.alarms = {}, [], None, ()
+            before, notes.forgot_for = notes.forgot_for, command
+            try:
+                self._write()
+            except OSError:
+                notes.forgot_for = before
+                raise
+        return True
 
     @property
     def evidence(self) -> dict[str, float]:
@@ -261,7 +300,10 @@ class DriftWatch:
 
     def _save(self) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._memory.save(self._path)
+            self._write()
         except OSError as error:
             log.warning("what is known of drift of camera %s cannot be kept: %s", self._camera, error)
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._memory.save(self._path)

@@ -32,6 +32,7 @@ from fleet.api.asking import (
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
+from fleet.drift import relearn
 from fleet.drift.cause import CameraName, Cause
 from fleet.drift.day import of_days, read_day, told
 from fleet.drift.errors import of_day
@@ -118,6 +119,8 @@ class SaidLabel(BaseModel):
     note: str
     who: str
     said_at: datetime
+    learning: int = Field(description="How many cameras were to learn anew what they show.")
+    learned: int = Field(description="How many of them have begun.")
 
 
 class Saying(BaseModel):
@@ -133,6 +136,11 @@ class Saying(BaseModel):
     since: Moment = Field(examples=["2026-06-01T00:00:00Z"])
     until: Moment | None = Field(default=None, description="null: from then on.", examples=["2026-06-15T00:00:00Z"])
     note: Annotated[str, Field(max_length=MAX_NOTE_CHARS, pattern=r"^[^\x00]*$")] = ""
+    learn_anew: bool = Field(
+        default=True,
+        description="Whether the cameras shall forget what they showed before: for lens_cleaned, camera_moved, "
+        "lamp_changed, new_variety and new_crop. The others never do.",
+    )
 
 
 @router.get("/drift/windows", operation_id="listDriftWindows", responses=responses(400, 422))
@@ -232,7 +240,12 @@ def list_labels(
     conditions = narrowed(scope, table.c.site, (table.c.site, eq, site))
     rows = paged.drift_labels(connection, conditions, _LABELS.read(after), limit + 1)
     page = page_of(rows, limit, _LABELS, lambda row: row["id"])
-    return Page(items=[SaidLabel(**{**row, "said": row["label"]}) for row in page.items], next=page.next)
+    known = relearn.progress(connection, [row["id"] for row in page.items])
+    return Page(items=[_said(row, *known.get(row["id"], (0, 0))) for row in page.items], next=page.next)
+
+
+def _said(row: dict[str, Any], learning: int, learned: int) -> SaidLabel:
+    return SaidLabel(**{**row, "said": row["label"], "learning": learning, "learned": learned})
 
 
 @router.post(
@@ -247,10 +260,10 @@ def add_label(request: Request, saying: Saying, scope: Seen, principal: Operator
     device, camera = saying.camera.split("/") if saying.camera else (None, None)
     label = Label(
         site=saying.site, device=device, camera=camera, said=saying.said, since=saying.since, until=saying.until,
-        note=saying.note, who=principal.name, said_at=datetime.now(timezone.utc),
+        note=saying.note, who=principal.name, said_at=datetime.now(timezone.utc), learn_anew=saying.learn_anew,
     )  # fmt: skip
     with store_of(request).writing() as connection:
-        say(connection, label)
+        label = say(connection, label)
     return SaidLabel.model_validate(label, from_attributes=True)
 
 

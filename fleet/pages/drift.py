@@ -18,6 +18,8 @@ from fleet.drift.heat import Cell, heat_map, last_days
 from fleet.drift.labels import Label, Said, labels_since
 from fleet.drift.moved import Moved, moved, spoken
 from fleet.drift.windows import Filed, Where, filed, glimpses
+from fleet.frames.around import Around, Shown, around
+from fleet.frames.folder import FrameFolder
 from fleet.pages.device import picture_path
 
 DAYS = 30
@@ -51,6 +53,13 @@ TITLES = {
     Cause.UNKNOWN: "No rule names a cause",
 }
 
+WHY_KEPT = {
+    "uncertain": "the model was unsure",
+    "drifted": "the camera had changed",
+    "disagreeing": "two models disagreed",
+    "random": "kept by chance",
+}
+
 Document = dict[str, Any]
 
 
@@ -75,8 +84,15 @@ class Chosen:
         return self.site, self.device, self.camera
 
 
-def draw(connection: Connection, site: str | None, chosen: Chosen | None, *, receiving: bool) -> str:
-    """The page as HTML, of one site or of all, with one cell's day if it is chosen."""
+def draw(
+    connection: Connection,
+    site: str | None,
+    chosen: Chosen | None,
+    frames: FrameFolder | None = None,
+    *,
+    receiving: bool,
+) -> str:
+    """The page as HTML, of one site or of all, with one cell's day if it is chosen; ``frames`` has those kept."""
     now = datetime.now(timezone.utc)
     since = last_days(now, DAYS)
     labels = labels_since(connection, since, site)
@@ -94,7 +110,7 @@ def draw(connection: Connection, site: str | None, chosen: Chosen | None, *, rec
         rows=rows[:MAX_CAMERAS],
         more_rows=max(0, len(rows) - MAX_CAMERAS),
         legend=[(state, MARKS[state], STATES[state]) for state in MARKS],
-        chosen=_day(connection, chosen, cells) if chosen else None,
+        chosen=_day(connection, chosen, cells) | _about(connection, chosen, frames) if chosen else None,
         labels=[_label(label) for label in reversed(labels)][:MAX_LABELS],
         choices=[(said.value, said.value.replace("_", " ")) for said in Said],
     )
@@ -238,6 +254,24 @@ def _picture_and_plots(connection: Connection, chosen: Chosen) -> Document:
     }
 
 
+def _about(connection: Connection, chosen: Chosen, frames: FrameFolder | None) -> Document:
+    """The frames from before the day and after it; nothing where the fleet keeps none of this camera."""
+    if frames is None:
+        return {"about": []}
+    found = around(connection, frames, chosen.name, *bounds(chosen.day))
+    if found == Around(None, None):
+        return {"about": []}
+    after = "That day" if found.after is None or found.after.taken_at < bounds(chosen.day)[1] else "After it"
+    return {"about": [_framed("Before", found.before, chosen), _framed(after, found.after, chosen)]}
+
+
+def _framed(title: str, frame: Shown | None, chosen: Chosen) -> Document:
+    if frame is None:
+        return {"title": title, "frame": None}
+    src = f"/kept/{chosen.site}/{chosen.device}/{frame.digest.removeprefix('sha256:')}"
+    return {"title": title, "frame": frame, "src": src, "reason": WHY_KEPT.get(frame.reason, frame.reason)}
+
+
 def _label(label: Label) -> Document:
     place = "/".join(part for part in (label.site, label.device, label.camera) if part)
     return {
@@ -249,4 +283,13 @@ def _label(label: Label) -> Document:
         "note": label.note,
         "who": label.who,
         "said_at": label.said_at,
+        "learning": _learning(label),
     }
+
+
+def _learning(label: Label) -> str:
+    if not label.learning:
+        return ""
+    if label.learned == label.learning:
+        return "the camera learns anew" if label.learning == 1 else f"all {label.learning} cameras learn anew"
+    return f"{label.learned} of {label.learning} cameras learn anew so far; the others when their devices are online"

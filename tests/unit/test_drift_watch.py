@@ -225,3 +225,49 @@ def test_a_statistic_that_is_missing_now_and_then_stops_no_window_and_is_counted
     assert all(window.sums.moments["sharpness"].count == 12 for window in windows)
     assert all(window.sums.moments["flicker"].count == 8 for window in windows)
     assert all(sum(window.sums.histograms["flicker"]) == 8 for window in windows)
+
+
+def test_a_camera_that_is_told_why_it_changed_begins_anew_and_is_quiet_about_what_it_shows_now(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(21))
+    assert watch.forget("a" * 32)
+    run(watch, captures(16, offset=-1.5, first=21, seed=1))
+    assert recorded.events() == []
+    assert watch.alarms == {}
+    assert abs(watch.scores["sharpness"]) < 3, "it has learned what the camera shows now"
+    (sharp,) = {window.reference: window for window in recorded.windows()[-2:]}.values()
+    assert sharp.rebased
+    assert abs(sharp.sums.moments["sharpness"].mean + 0.5) < 0.1
+    assert max(sharp.sums.histograms["sharpness"]) < 8, "its own reference is of the days since"
+
+
+def test_a_camera_forgets_its_alarm_with_what_it_knew_and_tells_of_the_next_change(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(21))
+    run(watch, captures(1, offset=-1.5, first=21, seed=1))
+    assert watch.alarms
+    watch.forget("a" * 32)
+    assert watch.alarms == {}
+    run(watch, captures(20, offset=-1.5, first=22, seed=2))
+    run(watch, captures(2, offset=0.5, first=42, seed=3))
+    assert len(recorded.events()) == 2
+
+
+def test_a_command_heard_twice_forgets_once_also_after_a_restart(tmp_path):
+    watch, _ = watching(tmp_path)
+    run(watch, captures(3))
+    assert watch.forget("a" * 32)
+    run(watch, captures(9, first=3))
+    known = watch._memory.detector.scores.copy()
+    again, _ = watching(tmp_path)
+    assert not again.forget("a" * 32)
+    assert np.array_equal(again._memory.detector.scores, known)
+    assert again.forget("b" * 32)
+
+
+def test_what_cannot_be_kept_is_not_done():
+    watch = DriftWatch("top", DriftSettings(), Path("/proc/nowhere"), lambda _: None)
+    run(watch, captures(1))
+    for _ in range(2):
+        with pytest.raises(OSError, match="nowhere"):
+            watch.forget("a" * 32)
