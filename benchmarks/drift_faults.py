@@ -1,16 +1,18 @@
 """How soon drift is noticed, and what PSI and a daily Kolmogorov-Smirnov test would have said of the same pictures.
 
-    python -m benchmarks.drift_faults [--package packages/rosette] [--cameras 6] [--output drift_faults.json]
+    python -m benchmarks.drift_faults [--package packages/rosette] [--cameras 6] [--faults exposure …]
+        [--output drift_faults.json]
 
 Each camera is a rendered tray that grows for three weeks under lamps, sun and clouds that last, looked at every hour by
-day with the package's own network. On the last day it meets each fault at each strength, in the same pictures. PSI
+day with the package's own network; of the pictures in between, one in ten minutes, only the brightness counts. On the
+last day it meets each fault at each strength, in the same pictures. ``--faults`` takes some of them only. PSI
 (above 0.2, ten bins) and KS (p below 0.05) compare the last day with the days before it, any statistic counting.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
-from copy import deepcopy
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -23,11 +25,12 @@ from scipy.stats import ks_2samp
 
 from edge.backends import open_backend
 from edge.contract.drift import DriftWindow
+from edge.contract.manifest import GraphInput
 from edge.contract.records import Clock, Event
 from edge.drift.reference import distribution, psi
 from edge.drift.watch import DriftWatch
 from edge.package import ModelPackage
-from edge.preprocess import fit
+from edge.preprocess import Placement, fit
 from edge.segmentation import decode
 from edge.settings import DriftSettings, InferenceSettings
 from fleet.drift.cause import seen_by
@@ -37,70 +40,95 @@ from training.synthetic.timelapse import Tray, render_timelapse
 DAYS, HOURS = 22, range(6, 20, 1)
 FIRST_DAY = 10
 SOWN = datetime(2024, 5, 6, tzinfo=timezone.utc)
+BETWEEN = 5
+BETWEEN_STRIDE_PX = 8
+
+Change = Callable[[NDArray[np.uint8], NDArray[np.bool_]], NDArray[np.uint8]]
+"""What befalls a picture, by where its plants are."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture, uint8 [H, W, 3] BGR, and where its plants are, bool [H, W]."""
+    """A picture, uint8 [H, W, 3] BGR, and where its plants are, bool [H, W].
+
+    ``lights``: how bright the pictures of the ten minutes before were against it, ``BETWEEN`` of them.
+    """
 
     at: datetime
     pixels: NDArray[np.uint8]
     plants: NDArray[np.bool_]
+    lights: NDArray[np.float64]
 
 
 def shots(seed: int) -> Iterator[Shot]:
     """A tray under weather: clouds that stay for hours, and for days."""
     rng, cloud, day_cloud = np.random.default_rng((5, seed)), 0.0, 0.0
-    for moment in render_timelapse(seed, Tray(), FIRST_DAY + DAYS, 1):
-        hour = int(moment.hour)
+    passing = np.random.default_rng((6, seed))
+    moments = render_timelapse(seed, Tray(), FIRST_DAY + DAYS, 1, wanted=_looked_at)
+    for hour in range((FIRST_DAY + DAYS) * 24):
         if hour % 24 == 0:
             day_cloud = 0.7 * day_cloud + 0.7 * rng.normal()
-        cloud = 0.75 * cloud + 0.65 * rng.normal()
-        if hour < FIRST_DAY * 24 or hour % 24 not in HOURS:
+        before, cloud = cloud, 0.75 * cloud + 0.65 * rng.normal()
+        if not _looked_at(hour):
             continue
-        light = 1 - 0.18 / (1 + np.exp(-(cloud + 1.5 * day_cloud)))
+        moment = next(moments)
+        light = _light(cloud + 1.5 * day_cloud)
+        clouds = np.linspace(before, cloud, BETWEEN + 2)[1:-1] + 0.25 * passing.normal(size=BETWEEN)
+        lights = _light(clouds + 1.5 * day_cloud) / light * (1 + 0.01 * passing.normal(size=BETWEEN))
         colour = 1 + 0.04 * (1 - light) * np.array([1.0, 0.0, -1.0])
         pixels = np.clip(moment.scene.pixels * (light * colour), 0, 255).astype(np.uint8)
-        yield Shot(SOWN + timedelta(hours=hour), pixels, moment.scene.labels.instances[0] > 0)
+        yield Shot(SOWN + timedelta(hours=hour), pixels, moment.scene.labels.instances[0] > 0, lights)
+
+
+def _looked_at(hour: float) -> bool:
+    return hour >= FIRST_DAY * 24 and int(hour) % 24 in HOURS
+
+
+def _light(clouds: Any) -> Any:
+    return 1 - 0.18 / (1 + np.exp(-clouds))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--package", type=Path, default=Path("packages/rosette"))
     parser.add_argument("--cameras", type=int, default=6)
+    parser.add_argument("--faults", nargs="+", choices=list(FAULTS), default=list(FAULTS))
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     cv2.setNumThreads(1)
     package = ModelPackage.open(options.package)
-    rows = [row for seed in range(options.cameras) for row in watch(package, 300 + seed)]
+    rows = [row for seed in range(options.cameras) for row in watch(package, 300 + seed, options.faults)]
     if options.output:
         options.output.write_text(json.dumps(rows, indent=1))
     print(json.dumps(summary(rows), indent=1))
 
 
-def watch(package: ModelPackage, seed: int) -> Iterator[dict[str, Any]]:
+def watch(package: ModelPackage, seed: int, faults: Sequence[str]) -> Iterator[dict[str, Any]]:
     """One row for each fault and strength, and one for the last day as it is."""
     backend = open_backend(package, InferenceSettings(package=package.path))
     size = package.manifest.input
 
-    def look(drift: DriftWatch, shot: Shot, pixels: NDArray[np.uint8]) -> None:
-        image, placement = fit(pixels, size.height_px, size.width_px)
+    def look(drift: DriftWatch, shot: Shot, change: Change) -> None:
+        for image, placement, clock in _between(shot, change, size):
+            drift.glance(clock, image, placement)
+        image, placement = fit(change(shot.pixels, shot.plants), size.height_px, size.width_px)
         inference = backend.infer(image)
-        clock = Clock(at=shot.at, monotonic_s=0.0, boot_id="benchmark", clock_ok=True)
+        clock = _clock(shot.at)
+        drift.glance(clock, image, placement)
         drift.look(clock, package, image, placement, inference, decode(inference, package.manifest, placement))
 
     drift = _Memoryless(DriftSettings())
     last: list[Shot] = []
     for shot in shots(seed):
         if shot.at < SOWN + timedelta(days=FIRST_DAY + DAYS - 1):
-            look(drift, shot, shot.pixels)
+            look(drift, shot, lambda pixels, _: pixels)
         else:
             last.append(shot)
     before = drift.alarmed_on
-    for name, strength, change in _cases():
+    for name, strength, change in _cases(faults, seed):
         tried = deepcopy(drift)
         for shot in last:
-            look(tried, shot, change(shot.pixels, shot.plants, strength, seed))
+            look(tried, shot, change)
         yield {
             "camera": seed,
             "fault": name,
@@ -115,11 +143,28 @@ def watch(package: ModelPackage, seed: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def _cases() -> Iterator[tuple[str, float, Any]]:
-    yield "none", 0.0, lambda pixels, *_: pixels
-    for name, fault in FAULTS.items():
+def _between(shot: Shot, change: Change, size: GraphInput) -> Iterator[tuple[NDArray[np.uint8], Placement, Clock]]:
+    """The pictures of the ten minutes before, fitted: small, since only their brightness is looked at."""
+    pixels, plants = (whole[::BETWEEN_STRIDE_PX, ::BETWEEN_STRIDE_PX] for whole in (shot.pixels, shot.plants))
+    for number, light in enumerate(shot.lights):
+        lit = np.clip(pixels * light, 0, 255).astype(np.uint8)
+        image, placement = fit(change(lit, plants), size.height_px, size.width_px)
+        yield image, placement, _clock(shot.at - timedelta(minutes=10 * (BETWEEN - number)))
+
+
+def _clock(at: datetime) -> Clock:
+    return Clock(at=at, monotonic_s=at.timestamp(), boot_id="benchmark", clock_ok=True)
+
+
+def _cases(faults: Sequence[str], seed: int) -> Iterator[tuple[str, float, Change]]:
+    yield "none", 0.0, lambda pixels, _: pixels
+    for name in faults:
         for strength in STRENGTHS.values():
-            yield name, strength, fault
+            yield (
+                name,
+                strength,
+                lambda pixels, plants, name=name, strength=strength: FAULTS[name](pixels, plants, strength, seed),
+            )
 
 
 class _Memoryless(DriftWatch):
@@ -131,6 +176,12 @@ class _Memoryless(DriftWatch):
         self.alarmed_on: set[int] = set()
         self.windows: list[DriftWindow] = []
         super().__init__("camera", settings, Path("/nonexistent"), self._keep)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Memoryless":
+        """With the same lock, which nobody else wants."""
+        copied = memo[id(self)] = copy(self)
+        vars(copied).update({name: deepcopy(value, memo) for name, value in vars(self).items() if name != "_lock"})
+        return copied
 
     def _keep(self, record: DriftWindow | Event) -> None:
         if isinstance(record, DriftWindow):
@@ -159,8 +210,10 @@ class _Memoryless(DriftWatch):
 
     def others(self, last: int) -> dict[str, bool]:
         names = [name for name in self.seen[-1] if name != "features"]
-        past = {name: [row[name] for row in self.seen[:-last]] for name in names}
-        today = {name: [row[name] for row in self.seen[-last:]] for name in names}
+        past, today = (
+            {name: [row[name] for row in rows if np.isfinite(row[name])] for name in names}
+            for rows in (self.seen[:-last], self.seen[-last:])
+        )
         said = {"psi": False, "ks": False}
         for name in names:
             law = distribution(past[name])

@@ -12,7 +12,7 @@ def check(settings: DeviceSettings) -> Manifest:
     """Look at the files and folders that the settings name; the model's manifest if all is well.
 
     Raises:
-        ConfigError: the root metadata that updates hang on is not there.
+        ConfigError: the root metadata that updates hang on, or a privacy filter, is not there.
         StoreError: the state directory cannot be written to.
         CaptureError: a folder or video is not there.
         ModelError: the model package cannot be used.
@@ -40,3 +40,9 @@ def _check_files(settings: DeviceSettings) -> None:
             )
         if isinstance(source, VideoSource) and not source.path.is_file():
             raise CaptureError(f"camera {camera.name}: {source.path} is no file; set source.path to a video")
+        command = camera.harvest.privacy.command if camera.harvest else ()
+        if command and not os.access(command[0], os.X_OK):
+            raise ConfigError(
+                f"camera {camera.name}: harvest.privacy.command {command[0]} is no program that this user may run; "
+                "no frame would be kept. Install it, or make it executable"
+            )

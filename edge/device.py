@@ -41,7 +41,7 @@ from edge.recovery.repairs import Patient, Repairs
 from edge.relief import HeatGuard
 from edge.replay import Replay
 from edge.retention import make_room
-from edge.settings import CameraSettings, DeviceSettings, UpdateSettings
+from edge.settings import CameraSettings, DeviceSettings, DriftSettings, UpdateSettings
 from edge.settings.harvest import FrameUploadSettings
 from edge.sights import Seen, Sights
 from edge.sources import FrameSource, open_source
@@ -115,13 +115,14 @@ class Device:
         live = {camera.name: camera.live for camera in self._cameras}
         witness = self._sights.witness if self._sights else None
         self._harvesters = {each.name: self._harvester(each) for each in settings.cameras if each.harvest}
+        drift = {each.name: self._drift_watch(each, each.drift) for each in settings.cameras if each.drift}
         observers = {
             each.name: Observer(
                 each,
                 self._model,
                 live=live[each.name],
                 witness=witness,
-                drift=self._drift_watch(each),
+                drift=drift.get(each.name),
                 calibration=CalibrationWatch(CalibrationStore(settings.state_dir, each.name), each, self._record),
                 viewer=self.lookout.viewed,
                 harvester=self._harvesters.get(each.name),
@@ -156,7 +157,7 @@ class Device:
         replay = Replay(self._outbox)
         self._frame_upload = self._make_frame_upload(settings.frame_upload) if settings.frame_upload else None
         send_frames = self._frame_upload.send_now if self._frame_upload else None
-        self._commands = Commands(Errands(settings, self.lookout, ring, replay, send_frames).carry_out)
+        self._commands = Commands(Errands(settings, self.lookout, ring, replay, send_frames, drift).carry_out)
         self._publisher = (
             Publisher(
                 self._outbox,
@@ -295,9 +296,8 @@ class Device:
                 log.warning("the status cannot be written: %s", error)
             self._status_is_written = False
 
-    def _drift_watch(self, camera: CameraSettings) -> DriftWatch | None:
-        folder = self._settings.state_dir / DRIFT_FOLDER
-        return DriftWatch(camera.name, camera.drift, folder, self._keep) if camera.drift else None
+    def _drift_watch(self, camera: CameraSettings, settings: DriftSettings) -> DriftWatch:
+        return DriftWatch(camera.name, settings, self._settings.state_dir / DRIFT_FOLDER, self._keep)
 
     def _harvester(self, camera: CameraSettings) -> Harvester:
         assert camera.harvest is not None  # noqa: S101 - the caller's condition, for the type checker

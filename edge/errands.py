@@ -1,13 +1,14 @@
 """What each of the fleet's commands does on the device, apart from how it is heard and answered."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from edge.commands import Done
 from edge.contract.commands import MAX_BODY_CHARS, Command, CommandKind
 from edge.control.answers import FRAME_WITHIN_S, snapshot
-from edge.errors import CaptureError, ControlError
+from edge.drift.watch import DriftWatch
+from edge.errors import CaptureError, ControlError, StoreError
 from edge.harvest.shelf import all_frames
 from edge.logring import LogRing
 from edge.lookout import Lookout
@@ -31,6 +32,7 @@ class Errands:
         ring: the log's last lines.
         replay: sends records again.
         send_frames: begins to send kept frames; ``None``: this device sends none.
+        drift: the watch of each camera that has one.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class Errands:
         ring: LogRing,
         replay: Replay,
         send_frames: Callable[[], None] | None = None,
+        drift: Mapping[str, DriftWatch] | None = None,
     ) -> None:
-        self._begin_frames = send_frames
+        self._begin_frames, self._drift = send_frames, drift or {}
         self._settings, self._lookout, self._ring, self._replay = settings, lookout, ring, replay
 
     def carry_out(self, command: Command) -> Done:
@@ -56,6 +59,7 @@ class Errands:
             CommandKind.REPLAY: self._send_again,
             CommandKind.DIAGNOSTICS: self._diagnostics,
             CommandKind.FRAMES: self._send_frames,
+            CommandKind.RELEARN: self._relearn,
         }
         errand = errands.get(command.kind)
         if errand is None:
@@ -91,6 +95,18 @@ class Errands:
         count = len(all_frames(self._settings.state_dir))
         self._begin_frames()
         return Done("text/plain", f"{count} frames are on their way, or wait for the fleet to take them".encode())
+
+    def _relearn(self, command: Command) -> Done:
+        watch = self._drift.get(command.camera or "")
+        if watch is None:
+            watched = ", ".join(self._drift) or "none"
+            raise CaptureError(f"no camera {command.camera} is watched for drift; watched: {watched}")
+        try:
+            fresh = watch.forget(command.id)
+        except OSError as error:
+            raise StoreError(f"what is forgotten cannot be kept: {error}; free space on the device's disk") from error
+        told = "begins anew to learn what it shows" if fresh else "has begun anew for this already"
+        return Done("text/plain", f"camera {command.camera} {told}".encode())
 
     def _diagnostics(self, _: Command) -> Done:
         from edge.doctor import run_checks  # noqa: PLC0415 - a daemon that nobody asks starts without the checks

@@ -24,10 +24,17 @@ Frame = Annotated[str, typer.Argument(metavar="FRAME", help="A name from the lis
 def list_frames(config: ConfigFile = DEFAULT_CONFIG, camera: OfCamera = None, as_json: AsJson = False) -> None:
     """List the frames, the oldest first: why each was kept, and with which probability."""
     with errors_told():
-        from edge.harvest.shelf import read_lines
+        from edge.clock import utc_now
+        from edge.harvest.shelf import read_lines, shelves
 
         lines = list(read_lines(_frames(config, camera)))
         show(lines, as_json, lambda: _list_view(lines))
+        for shelf in shelves(read_settings(config).state_dir):
+            lost = shelf.read_budget(utc_now()).unfiltered
+            if lost and camera in {None, shelf.folder.name}:
+                typer.echo(
+                    f"{shelf.folder.name}: {lost} frames were not kept on the last day: no filtered picture", err=True
+                )
 
 
 @app.command("show")
@@ -143,7 +150,8 @@ def _frame_view(document: dict[str, Any], shelved: "Shelved") -> "RenderableType
     facts.add_row("taken", f"{document['captured_at']} by {document['camera']}")
     facts.add_row("kept", f"{document['reason']}, with probability {document['probability']:.3g}")
     size = f"{document['width_px']} x {document['height_px']} px, {document['image_bytes']:,} bytes"
-    facts.add_row("picture", size + (", parts made black" if document["blanked"] else ""))
+    hidden = (", parts made black" * document["blanked"]) + (", privacy filter" * document["filtered"])
+    facts.add_row("picture", size + hidden)
     facts.add_row("model", f"{document['model_name']} {document['model']}")
     found = Counter(label["category"] for label in document["labels"] if not label["crowd"])
     facts.add_row("labels", ", ".join(f"{count} {name}" for name, count in found.items()) or "none")

@@ -103,8 +103,10 @@ class Observer:
             return self._without_traits(frame, Outcome.NOT_TAKEN, digest, quality=flags)
         inference, segmentation = model.look(image, placement)
         clock = _clock_of(frame)
-        if self._drift is not None and self._drift.due(clock):
-            self._drift.look(clock, model.package, image, placement, inference, segmentation)
+        if self._drift is not None:
+            self._drift.glance(clock, image, placement)
+            if self._drift.due(clock):
+                self._drift.look(clock, model.package, image, placement, inference, segmentation)
         if self._witness is not None:
             finding = Finding.of(segmentation, placement, manifest)
             picture = image[0][placement.region]

@@ -11,6 +11,7 @@ from rich.text import Text
 from edge.address import public_address
 from edge.contract.messages import Tally
 from edge.settings import CameraSettings, DeviceSettings, GridPlots, RtspSource, WindowSettings
+from edge.settings.harvest import HarvestSettings
 from edge.status import CameraStatus, Status
 from edge.stored import StoredRecord
 from edge.stream import OutboxStats
@@ -94,6 +95,9 @@ def settings_view(settings: DeviceSettings, model: str) -> RenderableType:
     facts.add_row("outbox", f"{size(settings.outbox.max_bytes)} at most")
     mqtt = settings.mqtt
     facts.add_row("broker", f"{mqtt.host}:{mqtt.port}, MQTT {mqtt.protocol}" if mqtt else "none: results stay here")
+    for camera in settings.cameras:
+        if camera.harvest:
+            facts.add_row(f"frames of {camera.name}", _harvest(camera.harvest))
     table = listing_table("camera", "source", "pictures", "plots")
     for camera in settings.cameras:
         table.add_row(camera.name, _source(camera), _pace(camera), _plots(camera))
@@ -242,6 +246,14 @@ def _window(window: WindowSettings) -> str:
     sun = [f"sun over {daylight.sun_above_deg:g}°"] if daylight else []
     day = [f"{hours.start:%H:%M} to {hours.end:%H:%M} {hours.time_zone or 'local time'}"] if hours else []
     return ", ".join((*sun, *day)) or "always"
+
+
+def _harvest(harvest: HarvestSettings) -> str:
+    privacy = harvest.privacy
+    hidden = [f"{len(privacy.blank)} parts black"] if privacy.blank else []
+    hidden += ["plots only"] if privacy.plots_only else []
+    hidden += [f"filtered by {' '.join(privacy.command)} within {privacy.within_s:g} s"] if privacy.command else []
+    return f"kept for training, {size(harvest.day_bytes)} a day; {', '.join(hidden) or 'nothing is hidden in them'}"
 
 
 def _plots(camera: CameraSettings) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy import Connection, delete, select, update
 from edge.contract import topics
 from edge.contract.commands import Command, CommandKind, Response
 from fleet import audit, schema
+from fleet.drift import relearn
 from fleet.errors import FleetError, NotFound, NotPossible
 from fleet.live.feed import Feed
 from fleet.pictures import keep
@@ -113,6 +114,8 @@ class Asks:
                 self._file(*self._answers.get(timeout=_TICK_S / 4))
             if time.monotonic() >= looks_at:
                 looks_at = time.monotonic() + _TICK_S
+                with self._surviving("no camera is told to learn anew"):
+                    self._tell()
                 with self._surviving("no pictures are asked for"):
                     self._look()
 
@@ -137,6 +140,9 @@ class Asks:
         now = datetime.now(timezone.utc)
         unasked = self._unasked.pop(response.id, None)
         with self._store.writing() as connection:
+            if response.kind is CommandKind.RELEARN:
+                relearn.answered(connection, address.site, address.device, response, now)
+                return
             asked = unasked or _open_ask(connection, response.id)
             if asked is None or asked.device_id != _device_id(connection, address.site, address.device):
                 return
@@ -147,6 +153,19 @@ class Asks:
                 connection.execute(
                     update(schema.asks).where(schema.asks.c.id == response.id).values(answered_at=now, **outcome)
                 )
+
+    def _tell(self) -> None:
+        """Tell devices that are online which cameras shall learn anew."""
+        now = datetime.now(timezone.utc)
+        if not self._feed.connected:
+            return
+        with self._store.reading() as connection:
+            if not relearn.is_due(connection, now):
+                return
+        with self._store.writing() as connection:
+            commands = relearn.due(connection, now)
+        for address, command in commands:
+            self._feed.publish(address, command.encode())
 
     def _look(self) -> None:
         """Ask for the pictures that are due."""

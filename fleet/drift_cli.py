@@ -2,7 +2,7 @@
 # ruff: noqa: PLC0415 - the database is imported by the commands that use it
 
 from dataclasses import asdict
-from datetime import datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +21,9 @@ from fleet.terminal import (
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from edge.contract.drift import CountError
     from fleet.drift.cause import Attribution, CameraName
     from fleet.drift.heat import Cell
 
@@ -50,13 +53,19 @@ def list_changes(
             shown = [cell for cell in cells if everything or cell.state == "alarm"]
             needy = {cell.day for cell in shown if cell.alarms or cell.discovered}
             causes = {day: read_day(connection, day).attributions() for day in needy}
-        rows = [(cell, _of(cell.camera, causes.get(cell.day, []))) for cell in shown]
+            errors = {day: _errors(connection, day, [cell.camera for cell in shown]) for day in _days(shown)}
+        rows = [
+            (cell, _of(cell.camera, causes.get(cell.day, [])), errors[cell.day].get(cell.camera, {})) for cell in shown
+        ]
         if as_json:
-            print_json([_document(cell, cause) for cell, cause in rows])
+            print_json([_document(*row) for row in rows])
             return
         print_table(
             ("day", "camera", "state", "what, and what to do"),
-            [(cell.day, "/".join(cell.camera), cell.state, _says(cell, cause)) for cell, cause in rows],
+            [
+                (cell.day, "/".join(cell.camera), cell.state, f"{_says(cell, cause)}. {_off(off)}")
+                for cell, cause, off in rows
+            ],
             nothing="no camera has changed",
         )
 
@@ -70,6 +79,13 @@ def label(
     ] = None,
     days: Annotated[int | None, typer.Option(min=1, max=3660, help="For so long [default: from then on].")] = None,
     note: Annotated[str, typer.Option(help="What the others should know.")] = "",
+    learn_anew: Annotated[
+        bool,
+        typer.Option(
+            "--learn-anew/--keep-learned",
+            help="Whether the cameras forget what they showed before, where the word says that it will not come back.",
+        ),
+    ] = True,
     config: ConfigOption = DEFAULT_CONFIG,
     who: WhoOption = None,
 ) -> None:
@@ -86,10 +102,13 @@ def label(
         word = Label(
             site=site, device=device, camera=camera, said=Said(said), since=begin,
             until=begin + timedelta(days=days) if days else None, note=note, who=person(who), said_at=now,
+            learn_anew=learn_anew,
         )  # fmt: skip
         with writing(config) as connection:
-            say(connection, word)
+            word = say(connection, word)
         typer.echo(f"{about}: {said.replace('_', ' ')} from {begin:%F} {_until(word.until)}")
+        if word.learning:
+            typer.echo(f"{word.learning} cameras learn anew what they show, each as soon as its device is online")
 
 
 def _until(end: datetime | None) -> str:
@@ -104,6 +123,29 @@ def _place(about: str) -> tuple[str, str | None, str | None]:
     if len(parts) not in {1, 3} or not all(parts):
         raise PlanError(f"{about!r} names neither a site nor a camera; write SITE or SITE/DEVICE/CAMERA")
     return (parts[0], None, None) if len(parts) == 1 else (parts[0], parts[1], parts[2])
+
+
+def _days(cells: "list[Cell]") -> set[date]:
+    return {cell.day for cell in cells}
+
+
+def _errors(
+    connection: "Connection", day: date, cameras: "list[CameraName]"
+) -> "dict[CameraName, dict[str, CountError]]":
+    from fleet.drift.day import bounds, by_camera
+    from fleet.drift.errors import of_day
+    from fleet.drift.windows import Where, filed
+
+    begin, end = bounds(day)
+    windows = by_camera(filed(connection, Where(since=begin, until=end, cameras=sorted(set(cameras)))))
+    return {camera: of_day(own) for camera, own in windows.items()}
+
+
+def _off(errors: "dict[str, CountError]") -> str:
+    from fleet.drift.errors import said
+
+    told = "; ".join(said(thing, error) for thing, error in errors.items())
+    return f"Counts: {told or 'no estimate of their error'}"
 
 
 def _of(camera: "CameraName", causes: "list[Attribution]") -> "Attribution | None":
@@ -121,8 +163,9 @@ def _says(cell: "Cell", cause: "Attribution | None") -> str:
     return f"{what}; the cause comes when the day is over" if cell.open else what
 
 
-def _document(cell: "Cell", cause: "Attribution | None") -> dict[str, Any]:
+def _document(cell: "Cell", cause: "Attribution | None", errors: "dict[str, CountError]") -> dict[str, Any]:
     found = asdict(cell) | {
+        "count_errors": {thing: error.model_dump() for thing, error in errors.items()},
         "camera": "/".join(cell.camera),
         "state": cell.state,
         "label": cell.label and cell.label.value,

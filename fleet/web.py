@@ -50,7 +50,7 @@ def create_app(
         asks: asks devices for pictures and logs; without it nobody can.
         repository: the update repository, whose public part is served below ``/updates/``.
         authority: signs devices' certificates, if devices enrol here.
-        frames: takes frames for training from devices that have enrolled.
+        frames: takes frames for training from devices that have enrolled; the drift page shows some.
     """
     app = FastAPI(title="Canopy fleet", docs_url=None, redoc_url=None)
     app.mount("/static", StaticFiles(packages=[("fleet", "static")]), name="static")
@@ -70,7 +70,7 @@ def create_app(
         add_enrolment(app, store, *authority)
         if frames is not None:
             add_frames(app, frames)
-    add_pages(app, store, Depends(connection), ingest, asks)
+    add_pages(app, store, Depends(connection), ingest, asks, frames.folder if frames else None)
     if feed is not None:
         add_live(app, feed)
     _add_health(app, Depends(connection), ingest)

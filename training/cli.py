@@ -206,6 +206,27 @@ def reference(
         _CONSOLE.print(f"{out}: {len(made.statistics)} statistics of {made.pictures} pictures")
 
 
+@app.command("count-errors")
+def count_errors(
+    package: Annotated[Path, typer.Argument(help="A model package with a reference; it is changed.")],
+    data: Annotated[Path | None, typer.Option(help="Labelled pictures of your own; rendered ones by default.")] = None,
+) -> None:
+    """Measure how far counts are off by how sure the model is, so that devices can estimate it without any truth."""
+    from training.count_errors import add_to, labelled, measure, rendered  # noqa: PLC0415
+
+    with _errors_end_with_their_code():
+        opened = ModelPackage.open(package)
+        backend = open_backend(opened, InferenceSettings(package=package, precision="int8.cpu"))
+        own = Photographs(open_dataset(data), load_network(package).spec) if data else None
+        known = labelled(own, opened.manifest) if own else rendered(opened.manifest)
+        measured = measure(opened, backend, track(known, "looking", total=len(own) if own else None))
+        for thing in opened.manifest.things:
+            told = measured.get(thing.name)
+            says = f"{told.pictures} looks" if told else "its scores tell nothing of its error: no estimate"
+            _CONSOLE.print(f"{thing.name}: {says}")
+        _CONSOLE.print(f"{package} is {add_to(opened, measured).digest} now")
+
+
 def _photographs(data: Path, settings: FitSettings) -> tuple[Photographs, Photographs]:
     spec, names = settings.model, settings.data.things
     whole = Photographs(open_dataset(data), spec, names)  # refuses what no split could mend

@@ -66,7 +66,7 @@ class Bench:
     def render(self) -> None:
         """Write every picture: ``DAY/YYYYMMDDTHHMMSS.jpg``, in UTC."""
         calendar = self._calendar
-        moments = render_timelapse(self._seed, TRAY, FIRST_DAY + calendar.days, 1, empty=1, when=_by_day)
+        moments = render_timelapse(self._seed, TRAY, FIRST_DAY + calendar.days, 1, empty=1, wanted=_by_day)
         for moment in moments:
             number, hour = divmod(round(moment.hour), 24)
             number -= FIRST_DAY

@@ -33,10 +33,12 @@ class CommandKind(str, Enum):
     """What ``canopy doctor`` finds: ``application/json``."""
     FRAMES = "frames"
     """Send the frames that were kept for training now, whatever the hour; how many there are: ``text/plain``."""
+    RELEARN = "relearn"
+    """Forget what ``camera`` showed until now, since a person has said why it changed: ``text/plain``."""
 
 
 class Command(Message):
-    """Fleet → device. ``camera`` is for snapshots, ``lines`` for logs, ``from_seq`` for a replay."""
+    """Fleet → device. ``camera`` is for snapshots and learning anew, ``lines`` for logs, ``from_seq`` for a replay."""
 
     id: CommandId
     kind: Annotated[CommandKind | None, open_enum(CommandKind)]

@@ -91,6 +91,19 @@ def merged(parts: Iterable[WindowSums]) -> WindowSums:
     return reduce(WindowSums.__add__, parts, WindowSums())
 
 
+class CountError(Wire):
+    """How far counts of a thing are off, as estimated without any truth: the mean absolute error in a picture.
+
+    ``found`` is the mean number found; with the chance for which the package was measured, the error lies between
+    ``low`` and ``high``.
+    """
+
+    error: Annotated[float, Field(ge=0)]
+    low: Annotated[float, Field(ge=0)]
+    high: Annotated[float, Field(ge=0)]
+    found: Annotated[float, Field(ge=0)]
+
+
 class DriftWindow(Wire):
     """One camera's captures of one light band from ``since`` to ``until``.
 
@@ -99,7 +112,8 @@ class DriftWindow(Wire):
     know them; nothing is alarmed on. ``scores`` say how far the middle capture of the day lay from the camera's own
     last days at the same hour, in their spread; ``changes`` the same in the statistic's unit. ``evidence`` holds, at
     the window's end, the value of each statistic's e-detector: 1/evidence bounds the chance of seeing so much in a year
-    of a camera that has not drifted. ``alarms`` are the statistics that have passed the limit.
+    of a camera that has not drifted. ``alarms`` are the statistics that have passed the limit. ``count_errors`` are
+    estimates by thing; of one that is not there, there is none.
     """
 
     camera: Name
@@ -116,6 +130,7 @@ class DriftWindow(Wire):
     changes: PerStatistic = Field(default_factory=dict)
     evidence: PerStatistic = Field(default_factory=dict)
     alarms: Annotated[tuple[Name, ...], Field(max_length=MAX_STATISTICS)] = ()
+    count_errors: Annotated[dict[Name, CountError], Field(max_length=16)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _ordered(self) -> "DriftWindow":

@@ -61,6 +61,7 @@ class KeptFrame(Message):
         evidence: how much speaks for a change of each statistic that had an alarm.
         plots: the settings of the camera's plots, as they stand in its file.
         blanked: whether parts were made black before anything was written.
+        filtered: whether the device's privacy filter has gone over it.
         grid: rows and columns of the labels' grid, whose first cell lies in the picture's top left corner.
         cell_px: side of a cell in px of the JPEG.
     """
@@ -83,6 +84,7 @@ class KeptFrame(Message):
     evidence: Annotated[dict[Label, float], Field(max_length=64, default_factory=dict)]
     plots: dict[str, Any] | None = None
     blanked: bool = False
+    filtered: bool = False
     categories: Annotated[tuple[Name, ...], Field(max_length=64)]
     grid: tuple[Side, Side]
     cell_px: Annotated[float, Field(gt=0, le=10_000)]

@@ -38,6 +38,12 @@ class OpenWindow(BaseModel):
     until: Clock
     sums: WindowSums
 
+    def take(self, clock: Clock, sums: WindowSums) -> None:
+        """Take in a capture. One from before the others, where the clock was set back, moves the window's beginning."""
+        self.since = clock if clock.at < self.since.at else self.since
+        self.until = clock if clock.at > self.until.at else self.until
+        self.sums = self.sums + sums
+
 
 class Notes(BaseModel):
     """Everything that is no array."""
@@ -52,6 +58,8 @@ class Notes(BaseModel):
     clean_since: date | None = None
     own: dict[str, dict[str, Distribution]] = Field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    forgot_for: str = ""
+    """The command for which all that was known was forgotten last."""
 
 
 @dataclass(slots=True)

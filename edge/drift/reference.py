@@ -29,8 +29,10 @@ def distribution(values: Sequence[float] | NDArray[np.float64]) -> Distribution:
 
 
 def distributions(rows: Sequence[Mapping[str, float]]) -> dict[str, Distribution]:
-    """Of each statistic, over captures that have the same."""
-    return {name: distribution([row[name] for row in rows]) for name in rows[0]}
+    """Of each statistic that enough of the captures have."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    values = {name: [row[name] for row in rows if name in row] for name in names}
+    return {name: distribution(known) for name, known in values.items() if len(known) >= LEAST_CAPTURES}
 
 
 def by_band(rows: Sequence[tuple[str, Mapping[str, float]]]) -> dict[str, dict[str, Distribution]]:
@@ -47,19 +49,27 @@ def digest_of(reference: Distributions) -> str:
 
 
 def sums_of(values: Mapping[str, float], fourier: NDArray[np.float64], reference: Distributions) -> WindowSums:
-    """A window of one capture; a statistic that the reference does not have is left out."""
+    """A window of one capture.
+
+    A statistic that the reference does not have is left out; one that is NaN now is counted in no bin, so that the
+    windows of a camera have the same statistics and add up.
+    """
     known = {name: value for name, value in values.items() if name in reference}
     return WindowSums(
         captures=1,
-        histograms={name: _one_hot(value, reference[name]) for name, value in known.items()},
-        moments={name: Moments(count=1, mean=value, m2=0.0) for name, value in known.items()},
+        histograms={name: _bins_of(value, reference[name]) for name, value in known.items()},
+        moments={name: _moments_of(value) for name, value in known.items()},
         fourier=tuple(fourier.round(6).tolist()),
     )
 
 
-def _one_hot(value: float, reference: Distribution) -> tuple[int, ...]:
-    bin_of = int(np.searchsorted(reference.edges, value, side="right"))
+def _bins_of(value: float, reference: Distribution) -> tuple[int, ...]:
+    bin_of = int(np.searchsorted(reference.edges, value, side="right")) if np.isfinite(value) else None
     return tuple(int(index == bin_of) for index in range(BINS))
+
+
+def _moments_of(value: float) -> Moments:
+    return Moments(count=1, mean=value, m2=0.0) if np.isfinite(value) else Moments(count=0, mean=0.0, m2=0.0)
 
 
 def psi(counts: Sequence[int], shares: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends import Inference
+from edge.contract.drift import MAX_STATISTICS
 from edge.contract.manifest import Manifest
 from edge.preprocess import Placement
 from edge.quality import OVEREXPOSED_FROM
@@ -16,6 +17,12 @@ DETAIL_PX = 256
 """Sharpness and noise are of the middle of the picture, at the network's scale."""
 
 LEAST_PLANT_CELLS = 20
+
+OF_PICTURE = 16
+"""So many of the statistics that a window can hold are kept free for the picture's own and for the features."""
+OF_PLANTS = 3
+MAX_THINGS = 8
+MAX_NAME_CHARS = 64
 
 _NOISE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
@@ -79,18 +86,32 @@ def noise(grey: NDArray[np.uint8]) -> float:
 def answer_statistics(
     image: NDArray[np.uint8], placement: Placement, inference: Inference, found: Segmentation, manifest: Manifest
 ) -> dict[str, float]:
-    """Output statistics: how sure, how much of each class, how many of each thing, how large, of which colour."""
+    """Output statistics: how sure, how much of each class, how many of each thing, how large, of which colour.
+
+    Of a model with more things or classes than a window can hold, those that its manifest names first.
+    """
     region = placement.grid_region
     classes = np.bincount(found.classes[region].ravel(), minlength=len(manifest.classes)) / found.classes[region].size
-    said = {f"certainty.{name}": float(inference.certainty[index]) for index, name in enumerate(manifest.classes)}
-    said |= {f"share.{name}": float(classes[index]) for index, name in enumerate(manifest.classes) if index}
-    for index, thing in enumerate(manifest.things):
+    watched = list(enumerate(manifest.classes))[: _most_classes(manifest)]
+    said = {_named("certainty", name): float(inference.certainty[index]) for index, name in watched}
+    said |= {_named("share", name): float(classes[index]) for index, name in watched if index}
+    for index, thing in enumerate(manifest.things[:MAX_THINGS]):
         members = found.objects.thing == index
-        said[f"count.{thing.name}"] = float(members.sum())
-        said[f"score.{thing.name}"] = float(found.objects.score[members].mean()) if members.any() else 0.0
+        said[_named("count", thing.name)] = float(members.sum())
+        said[_named("score", thing.name)] = float(found.objects.score[members].mean()) if members.any() else 0.0
     cells = np.bincount(found.instances[found.instances != NONE])
     said["instance_area"] = float(cells[cells > 0].mean()) if cells.any() else 0.0
     return said | _plant_colour(_on_grid(image, placement), found.plant[region])
+
+
+def _most_classes(manifest: Manifest) -> int:
+    """Each has two statistics, the background one; each thing two."""
+    return (MAX_STATISTICS - OF_PICTURE - OF_PLANTS - 2 * min(len(manifest.things), MAX_THINGS) + 1) // 2
+
+
+def _named(group: str, name: str) -> str:
+    """A statistic's name, cut to what a name may have."""
+    return f"{group}.{name}"[:MAX_NAME_CHARS]
 
 
 def _plant_colour(small: NDArray[np.uint8], plant: NDArray[np.bool_]) -> dict[str, float]:

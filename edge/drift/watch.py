@@ -5,6 +5,7 @@ good enough to measure.
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,6 +18,8 @@ from edge.contract.drift import DriftWindow, discoveries
 from edge.contract.message import Digest
 from edge.contract.records import Clock, Event, EventKind
 from edge.contract.reference import REFERENCE_FILE, Distribution, Reference
+from edge.drift.count_errors import estimated
+from edge.drift.flicker import Flicker
 from edge.drift.memory import Memory, OpenWindow
 from edge.drift.recent import median
 from edge.drift.reference import Fourier, by_band, digest_of, jensen_shannon, psi, sums_of
@@ -31,6 +34,8 @@ FEATURES = "features"
 
 FOLLOW = 0.2
 """How much of a new capture goes into the mean of its hour: about the last five days."""
+
+FLICKER = "flicker"
 
 MOST_CLEAN = 1_000
 
@@ -52,6 +57,8 @@ class DriftWatch:
         self._camera, self._settings, self._record = camera, settings, record
         self._path = folder / f"{camera}.npz"
         self._memory = Memory.load(self._path)
+        self._flicker = Flicker()
+        self._lock = threading.Lock()
         self._reference: Reference | None = None
         self._fourier: Fourier | None = None
         self._package = ""
@@ -60,6 +67,10 @@ class DriftWatch:
         """Whether a picture of this time is to be looked at; none is while the clock is not believed."""
         last = self._memory.notes.looked_at
         return clock.clock_ok and (last is None or abs(clock.at - last) >= timedelta(seconds=self._settings.every_s))
+
+    def glance(self, clock: Clock, image: NDArray[np.uint8], placement: Placement) -> None:
+        """Note how bright a fitted picture is, due or not."""
+        self._flicker.take(clock, image, placement)
 
     def look(
         self,
@@ -85,7 +96,7 @@ class DriftWatch:
         inference: Inference,
         found: Segmentation,
     ) -> None:
-        seen = picture_statistics(image, placement)
+        seen = picture_statistics(image, placement) | {FLICKER: self._flicker.told()}
         values = seen | answer_statistics(image, placement, inference, found, package.manifest)
         self._open(package)
         terms = self._terms(inference)
@@ -106,6 +117,18 @@ class DriftWatch:
 
         ``answers`` are the statistics that begin anew with another model and another stage of the crop.
         """
+        with self._lock:
+            self._take(clock, model, light, values, terms, answers)
+
+    def _take(
+        self,
+        clock: Clock,
+        model: Digest,
+        light: str,
+        values: dict[str, float],
+        terms: NDArray[np.float64],
+        answers: frozenset[str],
+    ) -> None:
         memory, notes = self._memory, self._memory.notes
         stage = self._settings.stage_on(clock.at.date())
         self._begin_anew_if_other(tuple(values), model, stage, answers)
@@ -119,10 +142,34 @@ class DriftWatch:
         memory.recent.keep(clock.at.hour, now)
         mean = memory.fourier[clock.at.hour]
         memory.fourier[clock.at.hour] = np.where(np.isfinite(mean), mean + FOLLOW * (terms - mean), terms)
-        told = {name: value for name, value in values.items() if np.isfinite(value)}
-        self._grow_windows(clock, light if stage is None else f"{light}.{stage}", told, terms)
+        self._grow_windows(clock, light if stage is None else f"{light}.{stage}", values, terms)
         self._tell_of_change(clock)
         self._save()
+
+    def forget(self, command: str) -> bool:
+        """Forget what the camera showed until now: what it shows from now on is how it is. For any thread.
+
+        Returns:
+            Whether anything was to be done: a command that is heard twice forgets once, also after a restart.
+
+        Raises:
+            OSError: it cannot be kept, so it counts as not done.
+        """
+        with self._lock:
+            notes = self._memory.notes
+            if notes.forgot_for == command:
+                return False
+            self._memory.forget(np.ones(len(notes.names), np.bool_))
+            self._memory.today[:] = np.nan
+            notes.windows = [window for window in notes.windows if not window.rebased]
+            notes.own, notes.clean, notes.clean_since, notes.alarms = {}, [], None, ()
+            before, notes.forgot_for = notes.forgot_for, command
+            try:
+                self._write()
+            except OSError:
+                notes.forgot_for = before
+                raise
+        return True
 
     @property
     def evidence(self) -> dict[str, float]:
@@ -192,37 +239,46 @@ class DriftWatch:
             digest, sums = digest_of(reference), sums_of(values, terms, reference)
             for window in notes.windows:
                 if (window.band, window.reference) == (band, digest):
-                    window.sums, window.until = window.sums + sums, clock
+                    window.take(clock, sums)
                     break
             else:
                 notes.windows.append(
                     OpenWindow(band=band, reference=digest, rebased=rebased, since=clock, until=clock, sums=sums)
                 )
         if band not in notes.own and len(notes.clean) < MOST_CLEAN:
-            notes.clean.append((band, values))
+            notes.clean.append((band, {name: value for name, value in values.items() if np.isfinite(value)}))
 
     def _of_package(self, band: str) -> dict[str, Distribution]:
         return self._reference.of(band.split(".", maxsplit=1)[0]) if self._reference else {}
 
     def _close_windows(self) -> None:
-        """The day is over: what it was like goes out, and it may have been the last of the first clean days."""
+        """The day is over: what it was like goes out, and it may have been the last of the first clean days.
+
+        A window that cannot be told is gone with its day; the days after it are not.
+        """
         notes = self._memory.notes
-        evidence = {name: value for name, value in self.evidence.items() if value > 0}
-        for window in notes.windows:
-            reference = notes.own.get(window.band, {}) if window.rebased else self._of_package(window.band)
-            counted = {name: bins for name, bins in window.sums.histograms.items() if name in reference}
-            self._record(
-                DriftWindow(
-                    camera=self._camera, model=notes.package, reference=window.reference, rebased=window.rebased,
-                    band=window.band, since=window.since, until=window.until, sums=window.sums,
-                    psi={name: psi(bins, reference[name].shares) for name, bins in counted.items()},
-                    js={name: jensen_shannon(bins, reference[name].shares) for name, bins in counted.items()},
-                    scores=self.scores, changes=self.changes, evidence=evidence, alarms=notes.alarms,
-                )
-            )  # fmt: skip
-        notes.windows = []
+        windows, notes.windows = notes.windows, []
+        for window in windows:
+            try:
+                self._record(self._closed(window))
+            except ValueError:
+                log.exception("camera %s: a window of drift cannot be told", self._camera)
         self._memory.today[:] = np.nan
         self._rebase(notes.day)
+
+    def _closed(self, window: OpenWindow) -> DriftWindow:
+        notes = self._memory.notes
+        reference = notes.own.get(window.band, {}) if window.rebased else self._of_package(window.band)
+        counted = {name: bins for name, bins in window.sums.histograms.items() if name in reference}
+        return DriftWindow(
+            camera=self._camera, model=notes.package, reference=window.reference, rebased=window.rebased,
+            band=window.band, since=window.since, until=window.until, sums=window.sums,
+            psi={name: psi(bins, reference[name].shares) for name, bins in counted.items()},
+            js={name: jensen_shannon(bins, reference[name].shares) for name, bins in counted.items()},
+            scores=self.scores, changes=self.changes,
+            evidence={name: value for name, value in self.evidence.items() if value > 0}, alarms=notes.alarms,
+            count_errors=estimated(window.sums, self._reference.count_errors if self._reference else {}),
+        )  # fmt: skip
 
     def _rebase(self, day: date | None) -> None:
         notes = self._memory.notes
@@ -244,7 +300,10 @@ class DriftWatch:
 
     def _save(self) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._memory.save(self._path)
+            self._write()
         except OSError as error:
             log.warning("what is known of drift of camera %s cannot be kept: %s", self._camera, error)
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._memory.save(self._path)

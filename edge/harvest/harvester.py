@@ -29,6 +29,7 @@ from edge.harvest import policy
 from edge.harvest.labels import categories_of, labels_of
 from edge.harvest.policy import Candidate, Keep
 from edge.harvest.privacy import blanked, visible
+from edge.harvest.privacy_filter import FilterFailed, filtered
 from edge.harvest.shelf import Shelf
 from edge.preprocess import Placement
 from edge.segmentation import Segmentation
@@ -166,10 +167,14 @@ class Harvester:
         try:
             jpeg, description = self._described(seen, keep)
             size_bytes = self._shelf.write(description, jpeg).size_bytes
+        except FilterFailed:
+            with self._lock:
+                self._budget = replace(self._budget, unfiltered=self._budget.unfiltered + 1)
+            raise
         finally:
             with self._lock:
                 self._budget = policy.settled(self._budget, keep, size_bytes, self._settings)
-        self._save()
+            self._save()
 
     def _save(self) -> None:
         with self._lock:
@@ -178,8 +183,12 @@ class Harvester:
 
     def _described(self, seen: Measured, keep: Keep) -> tuple[bytes, KeptFrame]:
         height, width = seen.frame.pixels.shape[:2]
-        shown = visible(height, width, self._settings.privacy, seen.plots)
-        jpeg = encoded(blanked(seen.frame.pixels, shown), self._settings.quality, self._settings.frame_bytes)
+        privacy = self._settings.privacy
+        shown = visible(height, width, privacy, seen.plots)
+        pixels = blanked(seen.frame.pixels, shown)
+        if privacy.command:
+            pixels = filtered(pixels, privacy.command, privacy.within_s)
+        jpeg = encoded(pixels, self._settings.quality, self._settings.frame_bytes)
         cells = _visible_cells(shown, seen.placement)
         site, device, camera = self._place
         description = KeptFrame(
@@ -190,6 +199,7 @@ class Harvester:
             calibration=seen.calibration, reason=keep.reason, probability=keep.probability,
             certainty=_certainty(seen), evidence=_bounded(seen.evidence),
             plots=seen.plots.model_dump(mode="json") if seen.plots else None, blanked=shown is not None,
+            filtered=bool(privacy.command),
             categories=categories_of(seen.manifest), grid=(cells.shape[0], cells.shape[1]),
             cell_px=seen.placement.cell_px, labels=labels_of(seen.found, seen.placement, seen.manifest, cells),
         )  # fmt: skip

@@ -46,7 +46,8 @@ class Budget:
     Attributes:
         day: the day, in UTC.
         by_chance_bytes, for_reasons_bytes: what was spent today from each purse.
-        seen: frames of today; ``uncovered`` of them had no chance.
+        seen: frames of today; ``uncovered`` of them had no chance, and of ``unfiltered`` that were to be kept the
+            privacy filter gave no picture.
         expected: frames that a day has; 0 is not known.
         gap_s: the usual time between two frames.
         mean_bytes: the usual size of a kept frame; 0 is not known.
@@ -58,6 +59,7 @@ class Budget:
     for_reasons_bytes: int = 0
     seen: int = 0
     uncovered: int = 0
+    unfiltered: int = 0
     expected: int = 0
     gap_s: float = FIRST_GAP_S
     mean_bytes: float = 0.0

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from edge.contract.frames import MAX_DESCRIPTION_BYTES
 from edge.settings.base import Fraction, Settings
 
+Argument = Annotated[str, Field(min_length=1, max_length=1_000, pattern=r"^[^\x00]*$")]
+
 
 class Rectangle(Settings):
     """A part of the picture, as fractions of its width and height."""
@@ -24,10 +26,22 @@ class Rectangle(Settings):
 
 
 class PrivacySettings(Settings):
-    """What is made black before anything is written: rectangles, and with ``plots_only`` all but the plots' area."""
+    """What is made black before anything is written: rectangles, and with ``plots_only`` all but the plots' area.
+
+    ``command`` is a program with its arguments, run without a shell, that then filters the picture: binary PPM on its
+    standard input and output. A frame of which it gives no picture of the same size ``within_s`` is not kept.
+    """
 
     blank: Annotated[tuple[Rectangle, ...], Field(max_length=100)] = ()
     plots_only: bool = False
+    command: Annotated[tuple[Argument, ...], Field(max_length=64)] = ()
+    within_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+
+    @model_validator(mode="after")
+    def _names_a_program(self) -> "PrivacySettings":
+        if self.command and not self.command[0].startswith("/"):
+            raise ValueError(f"command {self.command[0]!r} is no whole path; write it from / on")
+        return self
 
 
 class HarvestSettings(Settings):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from edge.contract.drift import DriftWindow
+from edge.contract.drift import CountError, DriftWindow
 from edge.contract.message import Instant, Name
 from fleet import paged, schema
 from fleet.access import Principal, Role, requires
@@ -32,11 +32,13 @@ from fleet.api.asking import (
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
-from fleet.drift.cause import Cause
+from fleet.drift import relearn
+from fleet.drift.cause import CameraName, Cause
 from fleet.drift.day import of_days, read_day, told
+from fleet.drift.errors import of_day
 from fleet.drift.heat import Cell, heat_map
 from fleet.drift.labels import MAX_NOTE_CHARS, Label, Said, labels_since, say
-from fleet.drift.windows import Where, glimpses
+from fleet.drift.windows import Filed, Where, filed, glimpses
 
 router = APIRouter(tags=["drift"], route_class=Revalidated)
 
@@ -83,6 +85,19 @@ class HeatMap(BaseModel):
     cells: list[HeatCell]
 
 
+class DayErrors(BaseModel):
+    """How far the counts of one camera may be off on one day."""
+
+    site: Name
+    device: Name
+    camera: Name
+    day: date = Field(description="In UTC.")
+    count_errors: dict[Name, CountError] = Field(
+        description="By thing, in things a picture: the estimated mean absolute error, the bounds between which it lay "
+        "on nine of ten pictures with known truth, and the number found. A thing that is not there has no estimate."
+    )
+
+
 class CauseOf(BaseModel):
     """What changed several cameras, or one, on a day."""
 
@@ -104,6 +119,8 @@ class SaidLabel(BaseModel):
     note: str
     who: str
     said_at: datetime
+    learning: int = Field(description="How many cameras were to learn anew what they show.")
+    learned: int = Field(description="How many of them have begun.")
 
 
 class Saying(BaseModel):
@@ -119,6 +136,11 @@ class Saying(BaseModel):
     since: Moment = Field(examples=["2026-06-01T00:00:00Z"])
     until: Moment | None = Field(default=None, description="null: from then on.", examples=["2026-06-15T00:00:00Z"])
     note: Annotated[str, Field(max_length=MAX_NOTE_CHARS, pattern=r"^[^\x00]*$")] = ""
+    learn_anew: bool = Field(
+        default=True,
+        description="Whether the cameras shall forget what they showed before: for lens_cleaned, camera_moved, "
+        "lamp_changed, new_variety and new_crop. The others never do.",
+    )
 
 
 @router.get("/drift/windows", operation_id="listDriftWindows", responses=responses(400, 422))
@@ -176,6 +198,27 @@ def _cell(cell: Cell) -> HeatCell:
     )  # fmt: skip
 
 
+@router.get("/drift/errors", operation_id="listCountErrors", responses=responses(422))
+def errors(
+    connection: Reading,
+    scope: Seen,
+    period: Asked,
+    site: Site = None,
+    device: Annotated[Name | None, Query(description="Devices of this name only.")] = None,
+    camera: Annotated[Name | None, Query(description="Cameras of this name only.")] = None,
+) -> list[DayErrors]:
+    """How far counts may be off, of every camera on every day, estimated without truth from how sure the model was."""
+    windows = filed(connection, Where(site, device, camera, period.since, period.until))
+    days: dict[tuple[CameraName, date], list[Filed]] = {}
+    for each in windows:
+        if scope.admits(each.site):
+            days.setdefault((each.camera, each.day), []).append(each)
+    return [
+        DayErrors(site=name[0], device=name[1], camera=name[2], day=day, count_errors=of_day(own))
+        for (name, day), own in sorted(days.items())
+    ]
+
+
 @router.get("/drift/causes", operation_id="listDriftCauses", dependencies=[WholeFleet], responses=responses(403, 422))
 def causes(connection: Reading, day: Annotated[Day, Query(description="In UTC.")]) -> list[CauseOf]:
     """What changed the cameras that need somebody on a day, by rule; one cause may stand for many of them."""
@@ -197,7 +240,12 @@ def list_labels(
     conditions = narrowed(scope, table.c.site, (table.c.site, eq, site))
     rows = paged.drift_labels(connection, conditions, _LABELS.read(after), limit + 1)
     page = page_of(rows, limit, _LABELS, lambda row: row["id"])
-    return Page(items=[SaidLabel(**{**row, "said": row["label"]}) for row in page.items], next=page.next)
+    known = relearn.progress(connection, [row["id"] for row in page.items])
+    return Page(items=[_said(row, *known.get(row["id"], (0, 0))) for row in page.items], next=page.next)
+
+
+def _said(row: dict[str, Any], learning: int, learned: int) -> SaidLabel:
+    return SaidLabel(**{**row, "said": row["label"], "learning": learning, "learned": learned})
 
 
 @router.post(
@@ -212,10 +260,10 @@ def add_label(request: Request, saying: Saying, scope: Seen, principal: Operator
     device, camera = saying.camera.split("/") if saying.camera else (None, None)
     label = Label(
         site=saying.site, device=device, camera=camera, said=saying.said, since=saying.since, until=saying.until,
-        note=saying.note, who=principal.name, said_at=datetime.now(timezone.utc),
+        note=saying.note, who=principal.name, said_at=datetime.now(timezone.utc), learn_anew=saying.learn_anew,
     )  # fmt: skip
     with store_of(request).writing() as connection:
-        say(connection, label)
+        label = say(connection, label)
     return SaidLabel.model_validate(label, from_attributes=True)
 
 

@@ -47,6 +47,9 @@ MEND = {
 SOFT, PALE, LIT, TINTED = -4.0, -2.0, 3.5, 0.04
 """Spreads of sharpness, of saturation and of grey, and the share by which a colour must have moved."""
 
+UNSTEADY = 4.0
+"""Spreads by which brightness jumps more than before from one picture to the next."""
+
 SAME_LIGHT = 0.4
 """The light moved if the whole picture's colour moved by this share of what the plants' did."""
 
@@ -84,7 +87,7 @@ def seen_by(window: DriftWindow, *, moved: bool = False) -> tuple[Cause, str]:
 def _by_colour(window: DriftWindow, grey: float, pale: float, plant: float, picture: float) -> Cause:
     """Of a picture that is as sharp as before."""
     plant_blue = _tint(window, "plant.blue_by_green")
-    if abs(grey) >= LIT and abs(grey) > abs(pale):
+    if window.scores.get("flicker", 0.0) >= UNSTEADY or (abs(grey) >= LIT and abs(grey) > abs(pale)):
         return Cause.EXPOSURE
     if pale <= PALE and plant_blue > TINTED:
         return Cause.DUST

@@ -16,6 +16,7 @@ _WORDS: Mapping[str, str] = {
     "blue_by_green": "blue against green",
     "saturation": "depth of colour",
     "noise": "noise",
+    "flicker": "brightness from picture to picture",
     "instance_area": "size of what is found",
     "features": "what the network sees",
     "plant.red_by_green": "plants: red against green",

@@ -31,7 +31,7 @@ class FrameDesk:
 
     def __init__(self, store: Store, folder: Path, settings: FrameSettings) -> None:
         self.store = store
-        self._folder, self._settings = FrameFolder(folder), settings
+        self.folder, self._settings = FrameFolder(folder), settings
         self._lock = threading.Lock()
 
     def announce(self, device: str, digest: Digest, body: bytes) -> Receipt:
@@ -51,8 +51,8 @@ class FrameDesk:
                 if self._is_stored(connection, frame):
                     return Receipt(offset=frame.image_bytes, stored=True)
                 spent_bytes = _received_today(connection, frame)
-            part = self._folder.part(device, digest)
-            others = [each for each in self._folder.parts(device) if each != part]
+            part = self.folder.part(device, digest)
+            others = [each for each in self.folder.parts(device) if each != part]
             if spent_bytes + frame.image_bytes > self._settings.device_day_bytes:
                 raise FramesFull(
                     f"{device} has sent {spent_bytes} bytes today, of frames.device_day_bytes "
@@ -71,7 +71,7 @@ class FrameDesk:
             FramesFull: the device has sent enough for today.
         """
         with self._lock:
-            part = self._folder.part(device, digest)
+            part = self.folder.part(device, digest)
             frame = _announced(part)
             held_bytes = part.size_bytes
             if offset != held_bytes:
@@ -102,14 +102,14 @@ class FrameDesk:
             if _received_today(connection, frame) + frame.image_bytes > self._settings.device_day_bytes:
                 part.drop()
                 raise FramesFull("the device has sent enough for today; go on tomorrow")
-            self._folder.accept(part, frame.image)
+            self.folder.accept(part, frame.image)
             statements.add_rows(connection, schema.frames, [row])
         part.drop()
 
     def _is_stored(self, connection: Connection, frame: KeptFrame) -> bool:
         own = (_frames.site == frame.site, _frames.device == frame.device, _frames.digest == frame.image)
         row = connection.execute(select(_frames.id).where(*own)).one_or_none()
-        return row is not None and self._folder.whole(frame.image).is_file()
+        return row is not None and self.folder.whole(frame.image).is_file()
 
 
 def _read(body: bytes) -> KeptFrame:

@@ -10,12 +10,16 @@ from sqlalchemy import Connection, select
 from edge.contract.drift import WindowSums, merged
 from edge.contract.message import Name
 from fleet import page, pictures, schema, views
+from fleet.drift import errors
 from fleet.drift.cause import Attribution, CameraName, Cause
 from fleet.drift.day import bounds, largest, of_days, read_day, told
+from fleet.drift.errors import said
 from fleet.drift.heat import Cell, heat_map, last_days
 from fleet.drift.labels import Label, Said, labels_since
 from fleet.drift.moved import Moved, moved, spoken
 from fleet.drift.windows import Filed, Where, filed, glimpses
+from fleet.frames.around import Around, Shown, around
+from fleet.frames.folder import FrameFolder
 from fleet.pages.device import picture_path
 
 DAYS = 30
@@ -49,6 +53,13 @@ TITLES = {
     Cause.UNKNOWN: "No rule names a cause",
 }
 
+WHY_KEPT = {
+    "uncertain": "the model was unsure",
+    "drifted": "the camera had changed",
+    "disagreeing": "two models disagreed",
+    "random": "kept by chance",
+}
+
 Document = dict[str, Any]
 
 
@@ -73,8 +84,15 @@ class Chosen:
         return self.site, self.device, self.camera
 
 
-def draw(connection: Connection, site: str | None, chosen: Chosen | None, *, receiving: bool) -> str:
-    """The page as HTML, of one site or of all, with one cell's day if it is chosen."""
+def draw(
+    connection: Connection,
+    site: str | None,
+    chosen: Chosen | None,
+    frames: FrameFolder | None = None,
+    *,
+    receiving: bool,
+) -> str:
+    """The page as HTML, of one site or of all, with one cell's day if it is chosen; ``frames`` has those kept."""
     now = datetime.now(timezone.utc)
     since = last_days(now, DAYS)
     labels = labels_since(connection, since, site)
@@ -92,7 +110,7 @@ def draw(connection: Connection, site: str | None, chosen: Chosen | None, *, rec
         rows=rows[:MAX_CAMERAS],
         more_rows=max(0, len(rows) - MAX_CAMERAS),
         legend=[(state, MARKS[state], STATES[state]) for state in MARKS],
-        chosen=_day(connection, chosen, cells) if chosen else None,
+        chosen=_day(connection, chosen, cells) | _about(connection, chosen, frames) if chosen else None,
         labels=[_label(label) for label in reversed(labels)][:MAX_LABELS],
         choices=[(said.value, said.value.replace("_", " ")) for said in Said],
     )
@@ -158,6 +176,8 @@ def _day(connection: Connection, chosen: Chosen, cells: Sequence[Cell]) -> Docum
         "cause": next((_cause(one) for one in causes if chosen.name in one.cameras), None),
         "told": [one.message for one in told(connection, begin, chosen.site) if _of(one.camera, one.at, chosen)],
         "window": _window(largest(own)) if own else None,
+        "off": [said(thing, error) for thing, error in errors.of_day(own).items()] if own else [],
+        "apart": errors.apart(connection, chosen.site, chosen.device),
         "numbers": [_number(one) for one in numbers],
         "drawn": _drawn(numbers[0]) if numbers and numbers[0].day else None,
         "label_until": chosen.day + timedelta(days=LABEL_DAYS),
@@ -234,6 +254,24 @@ def _picture_and_plots(connection: Connection, chosen: Chosen) -> Document:
     }
 
 
+def _about(connection: Connection, chosen: Chosen, frames: FrameFolder | None) -> Document:
+    """The frames from before the day and after it; nothing where the fleet keeps none of this camera."""
+    if frames is None:
+        return {"about": []}
+    found = around(connection, frames, chosen.name, *bounds(chosen.day))
+    if found == Around(None, None):
+        return {"about": []}
+    after = "That day" if found.after is None or found.after.taken_at < bounds(chosen.day)[1] else "After it"
+    return {"about": [_framed("Before", found.before, chosen), _framed(after, found.after, chosen)]}
+
+
+def _framed(title: str, frame: Shown | None, chosen: Chosen) -> Document:
+    if frame is None:
+        return {"title": title, "frame": None}
+    src = f"/kept/{chosen.site}/{chosen.device}/{frame.digest.removeprefix('sha256:')}"
+    return {"title": title, "frame": frame, "src": src, "reason": WHY_KEPT.get(frame.reason, frame.reason)}
+
+
 def _label(label: Label) -> Document:
     place = "/".join(part for part in (label.site, label.device, label.camera) if part)
     return {
@@ -245,4 +283,13 @@ def _label(label: Label) -> Document:
         "note": label.note,
         "who": label.who,
         "said_at": label.said_at,
+        "learning": _learning(label),
     }
+
+
+def _learning(label: Label) -> str:
+    if not label.learning:
+        return ""
+    if label.learned == label.learning:
+        return "the camera learns anew" if label.learning == 1 else f"all {label.learning} cameras learn anew"
+    return f"{label.learned} of {label.learning} cameras learn anew so far; the others when their devices are online"

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timezone
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
@@ -14,6 +14,8 @@ from edge.contract.message import Name
 from fleet import asks, pictures, wishes
 from fleet.access import Principal, Role, requires
 from fleet.errors import NotPossible
+from fleet.frames.around import jpeg
+from fleet.frames.folder import FrameFolder
 from fleet.ingest import Ingest
 from fleet.pages import alerts, drift, overview, plot, rollouts
 from fleet.pages import device as device_page
@@ -26,6 +28,7 @@ _MAX_DAYS = 3_660
 Moment = Annotated[AwareDatetime, Field(ge=_BORN, le=_END)]
 After = Annotated[str, Query(pattern=r"^[A-Za-z0-9_.-]{1,64}/[A-Za-z0-9_.-]{1,64}/[A-Za-z0-9_.-]{0,64}$")]
 Camera = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}){2}$")]
+Hex = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Day = Annotated[date, Field(ge=_BORN.date(), lt=_END.date())]
 
 
@@ -47,14 +50,18 @@ class Changing(_Body):
     changes: Annotated[dict[SettingPath, Annotated[tuple[Setting, ...], Field(max_length=1)]], Field(max_length=64)]
 
 
-def add_pages(app: FastAPI, store: Store, reading: Any, ingest: Ingest, asking: asks.Asks | None) -> None:
+def add_pages(
+    app: FastAPI, store: Store, reading: Any, ingest: Ingest, asking: asks.Asks | None, frames: FrameFolder | None
+) -> None:
     """Every page, for everybody who is let in; what changes something is for operators."""
-    _add_documents(app, reading, ingest)
+    _add_documents(app, reading, ingest, frames)
     _add_contents(app, reading)
+    if frames is not None:
+        _add_frames(app, reading, frames)
     _add_commands(app, store, asking)
 
 
-def _add_documents(app: FastAPI, reading: Any, ingest: Ingest) -> None:
+def _add_documents(app: FastAPI, reading: Any, ingest: Ingest, frames: FrameFolder | None) -> None:
     viewer = [requires(Role.VIEWER)]
 
     def receiving() -> bool:
@@ -87,7 +94,7 @@ def _add_documents(app: FastAPI, reading: Any, ingest: Ingest) -> None:
         site: Name | None = None, camera: Camera | None = None, day: Day | None = None, connection: Connection = reading
     ) -> str:
         chosen = drift.Chosen.of(camera, day) if camera and day else None
-        return drift.draw(connection, site, chosen, receiving=receiving())
+        return drift.draw(connection, site, chosen, frames, receiving=receiving())
 
     @app.get("/alerts", response_class=HTMLResponse, dependencies=viewer)
     def show_alerts(connection: Connection = reading) -> str:
@@ -126,10 +133,7 @@ def _add_contents(app: FastAPI, reading: Any) -> None:
         found = pictures.find(connection, site, device, camera)
         if found is None:
             raise HTTPException(404, f"no picture of {site}/{device}/{camera} has arrived")
-        tag = f'"{found["digest"][7:39]}"'
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag})
-        return Response(found["jpeg"], media_type="image/jpeg", headers={"ETag": tag})
+        return _picture(request, found["digest"], found["jpeg"])
 
     @app.get("/asks/{name}", dependencies=[requires(Role.OPERATOR)])
     def answer(name: CommandId, connection: Connection = reading) -> dict[str, Any]:
@@ -140,6 +144,24 @@ def _add_contents(app: FastAPI, reading: Any) -> None:
         state = "failed" if late or found["ok"] is False else "waiting" if waits else "done"
         reason = "the device has not answered in time" if late else found["reason"]
         return {"state": state, "reason": reason, "kind": found["kind"], "camera": found["camera"]}
+
+
+def _add_frames(app: FastAPI, reading: Any, frames: FrameFolder) -> None:
+    @app.get("/kept/{site}/{device}/{name}", dependencies=[requires(Role.VIEWER)])
+    def kept(request: Request, site: Name, device: Name, name: Hex, connection: Connection = reading) -> Response:
+        """A frame that was kept for training."""
+        found = jpeg(connection, frames, site, device, f"sha256:{name}")
+        if found is None:
+            raise HTTPException(404, f"no frame {name[:12]}… of {site}/{device} is kept")
+        return _picture(request, f"sha256:{name}", found)
+
+
+def _picture(request: Request, digest: str, content: bytes) -> Response:
+    """A JPEG, or that the asker has it already."""
+    tag = f'"{digest[7:39]}"'
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"ETag": tag})
+    return Response(content, media_type="image/jpeg", headers={"ETag": tag})
 
 
 def _add_commands(app: FastAPI, store: Store, asking: asks.Asks | None) -> None:

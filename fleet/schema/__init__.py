@@ -9,7 +9,7 @@ from fleet.schema.alerts import alerts, past_alerts, silences
 from fleet.schema.asks import asks, device_settings, pictures
 from fleet.schema.audit import audit
 from fleet.schema.base import JsonText, Moment, Numbers, metadata
-from fleet.schema.drift import drift_labels, drift_windows
+from fleet.schema.drift import drift_labels, drift_relearns, drift_windows
 from fleet.schema.frames import frames
 from fleet.schema.identity import certificates, enroll_tokens
 from fleet.schema.places import cameras, plots
@@ -37,6 +37,7 @@ __all__ = [
     "devices",
     "digests",
     "drift_labels",
+    "drift_relearns",
     "drift_windows",
     "enroll_tokens",
     "events",

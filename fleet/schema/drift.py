@@ -35,3 +35,19 @@ drift_labels = Table(
     Column("said_at", Moment, nullable=False),
     Index("drift_labels_by_site", "site", "since"),
 )
+
+drift_relearns = Table(
+    "drift_relearns",  # which cameras shall begin anew after a label, and what their devices say
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("label_id", Integer, ForeignKey("drift_labels.id"), nullable=False),
+    Column("camera_id", Integer, ForeignKey("cameras.id"), nullable=False),
+    Column("command_id", String(32), nullable=False),  # the same until it is answered
+    Column("next_at", Moment, nullable=False),  # not told again before
+    Column("expires_at", Moment, nullable=False),
+    Column("done_at", Moment),
+    Column("reason", Text, nullable=False),  # what the device said last
+    Index("drift_relearns_by_label", "label_id"),
+    Index("drift_relearns_open", "done_at", "next_at"),
+    Index("drift_relearns_by_command", "command_id"),
+)

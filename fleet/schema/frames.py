@@ -22,5 +22,6 @@ frames = Table(
     Column("payload", JsonText, nullable=False),  # the device's description, with the pre-labels
     UniqueConstraint("site", "device", "digest"),
     Index("frames_by_time", "captured_at"),
+    Index("frames_by_camera", "site", "device", "camera", "captured_at"),
     Index("frames_received", "site", "device", "received_at"),
 )

@@ -65,7 +65,8 @@ function written(form) {
   const body = {};
   for (const field of form.elements) {
     if (!field.name) continue;
-    if (field.type === "date") body[field.name] = field.value ? `${field.value}T00:00:00Z` : null;
+    if (field.type === "checkbox") body[field.name] = field.checked;
+    else if (field.type === "date") body[field.name] = field.value ? `${field.value}T00:00:00Z` : null;
     else if (field.dataset.kind === "number") body[field.name] = Number(field.value);
     else body[field.name] = field.value || (field.type === "text" ? "" : null);
   }

@@ -86,6 +86,7 @@ def test_a_label_of_an_operator_explains_a_change_and_is_text(visit: Any, fleet:
     page = visit(DAY)
     page.get_by_label("It was").select_option("lens_cleaned")
     page.get_by_label("Note").fill(EVIL)
+    page.get_by_label("From now on this is how it looks").uncheck()
     page.get_by_role("button", name="Label").click()
     page.locator("#labels li", has_text=EVIL).wait_for()
     assert page.locator("#labels li b").count() == 1, "a note is text"
@@ -93,7 +94,17 @@ def test_a_label_of_an_operator_explains_a_change_and_is_text(visit: Any, fleet:
     assert page.locator(".heat a.cell.alarm").count() == 0
     newest = asked(fleet, "/api/v1/audit?limit=1").json()["items"][0]
     assert (newest["action"], newest["subject"], newest["who"]) == ("drift.label", "south/fogged/top", "ana")
-    assert json.loads(newest["detail"])["said"] == "lens_cleaned"
+    detail = json.loads(newest["detail"])
+    assert (detail["said"], "learning" in detail) == ("lens_cleaned", False), "nobody wished that the camera forgets"
+
+
+def test_a_camera_learns_anew_where_an_operator_says_that_it_shall(visit: Any, fleet: Fleet) -> None:
+    page = visit(DAY)
+    page.get_by_label("It was").select_option("lamp_changed")
+    page.get_by_role("button", name="Label").click()
+    page.locator("#labels li", has_text="learn").first.wait_for()
+    (newest, *_) = listed(fleet, "/api/v1/drift/labels?site=south")
+    assert (newest["said"], newest["learning"]) == ("lamp_changed", 1)
 
 
 def test_an_alert_is_silenced_where_it_is_seen(visit: Any, fleet: Fleet) -> None:

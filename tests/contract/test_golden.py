@@ -39,6 +39,7 @@ def with_unknown_fields(tree):
         "settings_refused",
         "histograms",
         "moments",
+        "count_errors",
         "psi",
         "scores",
         "changes",

@@ -32,6 +32,7 @@ SEEN = {
     "pale with a blue veil is dust": ({"saturation": -6.0, "mean_grey": 2.0}, {"plant.blue_by_green": 0.1}, Cause.DUST),
     "bright is exposure": ({"mean_grey": 5.0}, {}, Cause.EXPOSURE),
     "dark is exposure": ({"mean_grey": -5.0}, {}, Cause.EXPOSURE),
+    "jumping from picture to picture is exposure": ({"flicker": 9.0, "mean_grey": 0.5}, {}, Cause.EXPOSURE),
     "brighter than pale is exposure": (
         {"saturation": -6.0, "mean_grey": 9.0}, {"plant.blue_by_green": 0.1}, Cause.EXPOSURE,
     ),

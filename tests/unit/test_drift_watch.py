@@ -6,11 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.contract.drift import DriftWindow
+from edge.backends import Inference
+from edge.contract.drift import MAX_STATISTICS, DriftWindow
+from edge.contract.manifest import Manifest, Thing
 from edge.contract.records import Clock, Event, EventKind
-from edge.drift.memory import Memory
+from edge.drift.memory import Memory, OpenWindow
+from edge.drift.statistics import answer_statistics, picture_statistics
 from edge.drift.watch import DriftWatch
+from edge.preprocess import fit
+from edge.segmentation import decode
 from edge.settings import DriftSettings
+from tests.sim.green_model import green_manifest
 
 BORN = datetime(2026, 3, 2, 6, 30, tzinfo=timezone.utc)
 TERMS = np.zeros(64)
@@ -154,3 +160,114 @@ def test_a_disk_that_takes_nothing_costs_no_capture():
     watch = DriftWatch("top", DriftSettings(), Path("/proc/nowhere"), lambda _: None)
     run(watch, captures(1))
     assert len(watch.evidence) == 3
+
+
+def many_named() -> Manifest:
+    """As many classes and things as a manifest may have, with names as long as they may be."""
+    classes = tuple(f"c{number:02}".ljust(64, "x") for number in range(64))
+    things = tuple(
+        Thing(name=f"t{number:02}".ljust(64, "y"), threshold=0.1, count_trait="plant_count") for number in range(16)
+    )
+    return green_manifest().model_copy(update={"classes": classes, "plant_classes": classes[1:], "things": things})
+
+
+def test_a_model_of_very_many_classes_is_watched_by_its_first_and_its_days_are_told(tmp_path):
+    watch, recorded = watching(tmp_path)
+    manifest, rng = many_named(), np.random.default_rng(3)
+    for at, _ in captures(10):
+        image, placement = fit(rng.integers(60, 160, (128, 128, 3), np.uint8), 128, 128)
+        inference = Inference(
+            classes=rng.integers(0, 64, (32, 32), np.uint8), centers=np.zeros((8, 4), np.float32),
+            offsets=np.zeros((2, 32, 32), np.float32), certainty=rng.random(64, np.float32),
+            features=np.zeros(4, np.float32),
+        )  # fmt: skip
+        found = decode(inference, manifest, placement)
+        values = picture_statistics(image, placement)
+        values |= answer_statistics(image, placement, inference, found, manifest) | {"features": 0.0}
+        watch.take(at, MODEL, "day", values, TERMS)
+    assert len(values) <= MAX_STATISTICS
+    assert any(name.startswith("certainty.c00") for name in values)
+    assert any(name.startswith("count.t00") for name in values)
+    (window, *_) = recorded.windows()
+    assert window.sums.histograms.keys() == values.keys()
+
+
+def test_a_window_that_cannot_be_told_costs_its_own_day_and_no_other(tmp_path, caplog):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(9))
+    told = len(recorded.windows())
+    (window,) = watch._memory.notes.windows
+    watch._memory.notes.windows.insert(0, OpenWindow.model_construct(**dict(window) | {"band": "no band's name"}))
+    run(watch, captures(3, first=9))
+    assert "cannot be told" in caplog.text
+    assert len(recorded.windows()) == told + 3
+
+
+def test_a_clock_that_is_set_back_within_the_day_leaves_a_window_that_can_be_told(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(9))
+    told = len(recorded.windows())
+    *_, (at, values) = captures(1, first=9)
+    for hours in (0, -3, -9):
+        watch.take(at.model_copy(update={"at": at.at + timedelta(hours=hours)}), MODEL, "day", values, TERMS)
+    run(watch, captures(2, first=10))
+    windows = recorded.windows()[told + 1 :]
+    assert [window.sums.captures for window in windows] == [3, 12]
+    assert windows[0].since.at < windows[0].until.at == at.at
+
+
+def test_a_statistic_that_is_missing_now_and_then_stops_no_window_and_is_counted_when_it_is_there(tmp_path):
+    watch, recorded = watching(tmp_path)
+    shots = [(at, values | {"flicker": 0.1 if at.at.hour % 3 else np.nan}) for at, values in captures(11)]
+    run(watch, shots)
+    windows = recorded.windows()
+    assert len(windows) >= 2
+    assert all(window.sums.moments["sharpness"].count == 12 for window in windows)
+    assert all(window.sums.moments["flicker"].count == 8 for window in windows)
+    assert all(sum(window.sums.histograms["flicker"]) == 8 for window in windows)
+
+
+def test_a_camera_that_is_told_why_it_changed_begins_anew_and_is_quiet_about_what_it_shows_now(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(21))
+    assert watch.forget("a" * 32)
+    run(watch, captures(16, offset=-1.5, first=21, seed=1))
+    assert recorded.events() == []
+    assert watch.alarms == {}
+    assert abs(watch.scores["sharpness"]) < 3, "it has learned what the camera shows now"
+    (sharp,) = {window.reference: window for window in recorded.windows()[-2:]}.values()
+    assert sharp.rebased
+    assert abs(sharp.sums.moments["sharpness"].mean + 0.5) < 0.1
+    assert max(sharp.sums.histograms["sharpness"]) < 8, "its own reference is of the days since"
+
+
+def test_a_camera_forgets_its_alarm_with_what_it_knew_and_tells_of_the_next_change(tmp_path):
+    watch, recorded = watching(tmp_path)
+    run(watch, captures(21))
+    run(watch, captures(1, offset=-1.5, first=21, seed=1))
+    assert watch.alarms
+    watch.forget("a" * 32)
+    assert watch.alarms == {}
+    run(watch, captures(20, offset=-1.5, first=22, seed=2))
+    run(watch, captures(2, offset=0.5, first=42, seed=3))
+    assert len(recorded.events()) == 2
+
+
+def test_a_command_heard_twice_forgets_once_also_after_a_restart(tmp_path):
+    watch, _ = watching(tmp_path)
+    run(watch, captures(3))
+    assert watch.forget("a" * 32)
+    run(watch, captures(9, first=3))
+    known = watch._memory.detector.scores.copy()
+    again, _ = watching(tmp_path)
+    assert not again.forget("a" * 32)
+    assert np.array_equal(again._memory.detector.scores, known)
+    assert again.forget("b" * 32)
+
+
+def test_what_cannot_be_kept_is_not_done():
+    watch = DriftWatch("top", DriftSettings(), Path("/proc/nowhere"), lambda _: None)
+    run(watch, captures(1))
+    for _ in range(2):
+        with pytest.raises(OSError, match="nowhere"):
+            watch.forget("a" * 32)

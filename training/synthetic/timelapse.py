@@ -138,16 +138,17 @@ class _Growth:
         return leaves
 
 
-def _always(_hour: float) -> bool:
-    return True
-
-
 def render_timelapse(
-    seed: int, tray: Tray, days: float, step_h: float, empty: int = 2, when: Callable[[float], bool] = _always
+    seed: int,
+    tray: Tray,
+    days: float,
+    step_h: float,
+    empty: int = 2,
+    wanted: Callable[[float], bool] = lambda _: True,
 ) -> Iterator[Moment]:
     """Pictures of one tray, ``step_h`` hours apart, with ``empty`` pots that were never sown; the same for a seed.
 
-    ``when`` chooses by the hour; a picture looks the same whichever others are rendered.
+    Of the hours that are not ``wanted`` there is none; the others are as they would be.
     """
     rng = np.random.default_rng((11, seed))
     ground = _tray(rng, tray)
@@ -159,7 +160,7 @@ def render_timelapse(
         if number not in unsown
     }
     for index in range(round(days * 24 / step_h)):
-        if when(index * step_h):
+        if wanted(index * step_h):
             yield _picture(np.random.default_rng((11, seed, 1000, index)), ground, plants, index * step_h)
 
 

@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("site", "device", "digest"),
     )
     with op.batch_alter_table("frames", schema=None) as batch_op:
+        batch_op.create_index("frames_by_camera", ["site", "device", "camera", "captured_at"], unique=False)
         batch_op.create_index("frames_by_time", ["captured_at"], unique=False)
         batch_op.create_index("frames_received", ["site", "device", "received_at"], unique=False)
 
@@ -416,6 +417,25 @@ def upgrade() -> None:
         batch_op.create_index("drift_labels_by_site", ["site", "since"], unique=False)
 
     op.create_table(
+        "drift_relearns",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("label_id", sa.Integer(), nullable=False),
+        sa.Column("camera_id", sa.Integer(), nullable=False),
+        sa.Column("command_id", sa.String(length=32), nullable=False),
+        sa.Column("next_at", schema.Moment(), nullable=False),
+        sa.Column("expires_at", schema.Moment(), nullable=False),
+        sa.Column("done_at", schema.Moment(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["camera_id"], ["cameras.id"]),
+        sa.ForeignKeyConstraint(["label_id"], ["drift_labels.id"]),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("drift_relearns", schema=None) as batch_op:
+        batch_op.create_index("drift_relearns_by_command", ["command_id"], unique=False)
+        batch_op.create_index("drift_relearns_by_label", ["label_id"], unique=False)
+        batch_op.create_index("drift_relearns_open", ["done_at", "next_at"], unique=False)
+
+    op.create_table(
         "drift_windows",
         sa.Column("stream_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
@@ -604,6 +624,12 @@ def downgrade() -> None:
         batch_op.drop_index("drift_windows_by_camera")
 
     op.drop_table("drift_windows")
+    with op.batch_alter_table("drift_relearns", schema=None) as batch_op:
+        batch_op.drop_index("drift_relearns_open")
+        batch_op.drop_index("drift_relearns_by_label")
+        batch_op.drop_index("drift_relearns_by_command")
+
+    op.drop_table("drift_relearns")
     with op.batch_alter_table("drift_labels", schema=None) as batch_op:
         batch_op.drop_index("drift_labels_by_site")
 
@@ -657,6 +683,7 @@ def downgrade() -> None:
     with op.batch_alter_table("frames", schema=None) as batch_op:
         batch_op.drop_index("frames_received")
         batch_op.drop_index("frames_by_time")
+        batch_op.drop_index("frames_by_camera")
 
     op.drop_table("frames")
     op.drop_table("enroll_tokens")
