@@ -20,12 +20,12 @@ from edge.contract.reference import REFERENCE_FILE
 from edge.errors import CanopyError, ConfigError
 from edge.package import ModelPackage
 from edge.settings import InferenceSettings
-from training.args import FitSettings, load_settings
+from training.args import DataSettings, FitSettings, load_settings
 from training.checkpoint import CHECKPOINT_FILE, load_network
 from training.data import Source
 from training.datasets import DatasetInvalid, open_dataset
 from training.datasets.photographs import Photographs
-from training.datasets.split import split
+from training.datasets.split import share_a_place, split
 from training.datasets.validate import Level, problems
 from training.network import Network
 from training.pool import DIGEST_FILE, Examples, Pool
@@ -111,7 +111,7 @@ def validate(data: Data, config: ConfigFile = None, init: Init = None) -> None:
         _, settings = _config(config, load_network(init) if init else None)
         train, held_back = _photographs(data, settings)
         _show_dataset(train, held_back)
-        _check(train, held_back)
+        _check(train, held_back, settings.data)
 
 
 @app.command()
@@ -241,7 +241,7 @@ def _sources(settings: FitSettings, folder: Path, data: Path | None) -> tuple[li
     if data is not None:
         train, held = _photographs(data, settings)
         _show_dataset(train, held)
-        _check(train, held)
+        _check(train, held, settings.data)
         sources.append(Source("photographs", train, settings.data.share if settings.scenes else 1.0))
         held_back["photographs"] = held
     if settings.scenes or not sources:
@@ -259,8 +259,9 @@ def _show_dataset(train: Photographs, held_back: Photographs) -> None:
     _CONSOLE.print(table)
 
 
-def _check(train: Photographs, held_back: Photographs) -> None:
-    found = list(problems(train, held_back))
+def _check(train: Photographs, held_back: Photographs, settings: DataSettings) -> None:
+    one_place = share_a_place(train.dataset, held_back.dataset, settings)
+    found = list(problems(train, held_back, one_place=one_place))
     errors = [problem for problem in found if problem.level is Level.ERROR]
     for problem in (errors + [problem for problem in found if problem.level is Level.WARNING])[:SHOWN_PROBLEMS]:
         _CONSOLE.print(

@@ -15,7 +15,7 @@ from tests.sim.painted import ROSETTE, painted_pool
 from training.args import DataSettings, load_settings
 from training.datasets import Dataset, DatasetInvalid, open_dataset
 from training.datasets.photographs import Photographs
-from training.datasets.split import split
+from training.datasets.split import share_a_place, split
 from training.datasets.validate import Level, problems
 from training.synthetic.scene import LEAF, PLANT
 from training.targets import make_targets
@@ -191,6 +191,18 @@ def test_what_is_wrong_with_a_picture_is_an_error_that_names_it(
     errors = [problem.line for problem in found if problem.level is Level.ERROR]
     with pytest.raises(DatasetInvalid, match=named):
         raise DatasetInvalid("\n".join(errors))
+
+
+def test_where_there_is_only_one_place_what_looks_the_same_on_both_sides_is_a_warning(tmp_path: Path) -> None:
+    content = coco_file(tmp_path, "run lengths")
+    same_picture(tmp_path, content)
+    settings = DataSettings(held_back=0.3)
+    train, held_back = split(open_dataset(write_coco(tmp_path, content)), settings)
+    assert share_a_place(train, held_back, settings)
+    photographs = Photographs(train, ROSETTE.model), Photographs(held_back, ROSETTE.model)
+    (found,) = problems(*photographs, one_place=True)
+    assert (found.level, "shows what images/3.png" in found.what) == (Level.WARNING, True)
+    assert not share_a_place(train, train.only(train.pictures[:0]), settings)
 
 
 def test_a_dataset_without_fault_has_no_problem(tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ def split(dataset: Dataset, settings: DataSettings) -> tuple[Dataset, Dataset]:
     return dataset.only([picture for place in sorted(order) for picture in places[place]]), dataset.only(held)
 
 
+def share_a_place(train: Dataset, held_back: Dataset, settings: DataSettings) -> bool:
+    """Whether a place is on both sides, because there is no other: what is held back then shows what training sees."""
+    ours, theirs = (
+        {place_of(picture.name, settings, part) for picture in part.pictures} for part in (train, held_back)
+    )
+    return bool(ours & theirs)
+
+
 def place_of(name: str, settings: DataSettings, dataset: Dataset) -> str:
     """Where a picture comes from, by its name.
 

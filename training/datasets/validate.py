@@ -45,8 +45,11 @@ class Problem:
         return self.what if self.where in self.what else f"{self.where}: {self.what}"
 
 
-def problems(train: Photographs, held_back: Photographs) -> Iterator[Problem]:
-    """Everything wrong with a dataset and its split."""
+def problems(train: Photographs, held_back: Photographs, *, one_place: bool = False) -> Iterator[Problem]:
+    """Everything wrong with a dataset and its split.
+
+    Pictures on both sides that show the same are an error, but where there is only ``one_place`` to take both from.
+    """
     hashes: dict[str, list[tuple[Picture, int]]] = {"train": [], "held back": []}
     for side, photographs in zip(hashes, (train, held_back), strict=True):
         for picture in photographs.dataset.pictures:
@@ -58,7 +61,7 @@ def problems(train: Photographs, held_back: Photographs) -> Iterator[Problem]:
             hashes[side].append((picture, difference_hash(pixels)))
             yield from _masks(picture)
     yield from _balance(train.dataset)
-    yield from _duplicates(hashes)
+    yield from _duplicates(hashes, Level.WARNING if one_place else Level.ERROR)
 
 
 def _masks(picture: Picture) -> Iterator[Problem]:
@@ -85,9 +88,17 @@ def _masks(picture: Picture) -> Iterator[Problem]:
 
 
 def _iou(first: Annotation, second: Annotation) -> float:
+    if _apart(first.box, second.box):
+        return 0.0
     if first.mask is not None and second.mask is not None:
         return intersection_over_union(first.mask, second.mask)
     return intersection_over_union(list(first.box), list(second.box))
+
+
+def _apart(first: tuple[float, float, float, float], second: tuple[float, float, float, float]) -> bool:
+    """Whether two boxes (left, top, width, height) share nothing."""
+    ends = zip(first[:2], first[2:], second[:2], second[2:], strict=True)
+    return any(ours + length <= theirs or theirs + other <= ours for ours, length, theirs, other in ends)
 
 
 def _balance(dataset: Dataset) -> Iterator[Problem]:
@@ -109,14 +120,14 @@ def difference_hash(pixels: NDArray[np.uint8]) -> int:
     return int.from_bytes(bits.tobytes(), "big")
 
 
-def _duplicates(hashes: dict[str, list[tuple[Picture, int]]]) -> Iterator[Problem]:
+def _duplicates(hashes: dict[str, list[tuple[Picture, int]]], on_both_sides: Level) -> Iterator[Problem]:
     for side, members in hashes.items():
         for first, second in _alike(members, members):
             if first.name < second.name:
                 yield Problem(Level.WARNING, first.name, f"shows what {second.name} shows ({side}); it counts twice")
     for first, second in _alike(hashes["train"], hashes["held back"]):
         what = f"is trained on and shows what {second.name} shows, which is held back: put both into one place"
-        yield Problem(Level.ERROR, first.name, what)
+        yield Problem(on_both_sides, first.name, what)
 
 
 def _alike(
