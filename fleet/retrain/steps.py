@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 
 from edge.contract.comparison import MAX_FILE_BYTES, Comparison
 from edge.contract.control import ModelRef
-from fleet import ceremony, commands, plan_options, registry
+from fleet import registry
 from fleet.errors import NotFound, NotPossible, PlanError
 from fleet.frames import dataset
-from fleet.plan import Plan, load_plan, make_plan
+from fleet.repository import ceremony
 from fleet.repository.folder import RepositoryFolder
 from fleet.repository.package import read_package
 from fleet.repository.publish import offered, publish
@@ -28,6 +28,8 @@ from fleet.retrain.frames import selection, taken
 from fleet.retrain.settings import RetrainSettings
 from fleet.retrain.split import FIT, divided, read_labels, write_parts
 from fleet.retrain.workshop import Workshop
+from fleet.rollouts import commands, options
+from fleet.rollouts.plan import Plan, load_plan, make_plan
 from fleet.settings import FleetSettings
 from fleet.store import Store
 from fleet.updates import offered as hardware_of
@@ -208,4 +210,4 @@ def _repository(settings: FleetSettings) -> RepositoryFolder:
 def _plan(settings: RetrainSettings) -> Plan:
     if settings.plan is not None:
         return load_plan(settings.plan)
-    return make_plan({"waves": plan_options.waves(WAVES, [], "1h", 3, 95.0, 10.0)}, "the retraining's plan")
+    return make_plan({"waves": options.waves(WAVES, [], "1h", 3, 95.0, 10.0)}, "the retraining's plan")

@@ -15,7 +15,7 @@ from fleet import audit
 from fleet.cli import app
 from fleet.drift.labels import Label, Said, say
 from fleet.frames.desk import FrameDesk
-from fleet.intake import Letter
+from fleet.ingest.intake import Letter
 from fleet.retrain import book
 from fleet.retrain.book import Stage
 from fleet.retrain.reason import Reason
