@@ -30,6 +30,9 @@ STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5)
 KNOTS = 12
 BETWEEN = (0.05, 0.95)
 LEAST_LOOKS = 20 * KNOTS
+APART = 1e-4
+"""Scores that are alike are moved apart by so much, so that the curve is one."""
+
 WORTH = 0.8
 """An estimate that is off by more than this share of what the mean error is off by is none."""
 
@@ -133,12 +136,26 @@ def curve(looks: NDArray[np.float64]) -> CountErrors:
     least = np.minimum.accumulate(np.minimum(low, middle))
     most = np.maximum.accumulate(np.maximum(high, middle)[::-1])[::-1]
     return CountErrors(
-        scores=tuple(round(float(score[part].mean()) + 1e-4 * index, 5) for index, part in enumerate(parts)),
+        scores=tuple(
+            min(float(score[part].mean()), 1 - APART * KNOTS) + APART * index for index, part in enumerate(parts)
+        ),
         low=_rounded(least),
         middle=_rounded(np.clip(np.maximum.accumulate(middle[::-1])[::-1], least, most)),
         high=_rounded(most),
         pictures=len(score),
     )
+
+
+def reference_of(package: ModelPackage) -> Reference:
+    """The package's drift reference.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    path = package.path / REFERENCE_FILE
+    if not path.is_file():
+        raise ConfigError(f"{path} is not there; make it with canopy-train reference, or export the package anew")
+    return Reference.model_validate_json(path.read_bytes())
 
 
 def add_to(package: ModelPackage, errors: dict[str, CountErrors]) -> ModelPackage:
@@ -147,11 +164,8 @@ def add_to(package: ModelPackage, errors: dict[str, CountErrors]) -> ModelPackag
     Raises:
         ConfigError: it has no reference.
     """
-    path = package.path / REFERENCE_FILE
-    if not path.is_file():
-        raise ConfigError(f"{path} is not there; make it with canopy-train reference, or export the package anew")
-    reference = Reference.model_validate_json(path.read_bytes()).model_copy(update={"count_errors": errors})
-    path.write_text(reference.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    reference = reference_of(package).model_copy(update={"count_errors": errors})
+    (package.path / REFERENCE_FILE).write_text(reference.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return _sealed(package.path, package.manifest)
 
 

@@ -159,8 +159,7 @@ class DriftWatch:
             notes = self._memory.notes
             if notes.forgot_for == command:
                 return False
-            self._memory.forget(np.ones(len(notes.names), np.bool_))
-            self._memory.today[:] = np.nan
+            self._memory.start_over()
             notes.windows = [window for window in notes.windows if not window.rebased]
             notes.own, notes.clean, notes.clean_since, notes.alarms = {}, [], None, ()
             before, notes.forgot_for = notes.forgot_for, command

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from edge.backends import open_backend
 from edge.contract.drift import Moments, WindowSums, merged
@@ -17,6 +18,7 @@ from edge.package import ModelPackage
 from edge.settings import InferenceSettings
 from tests.sim.green_model import build_green_package
 from tests.sim.pictures import discs
+from training.cli import app
 from training.count_errors import Known, add_to, curve, grown, look, measure, tells
 from training.reference import LEAST_PICTURES, make_reference
 from training.synthetic.timelapse import Tray
@@ -66,7 +68,7 @@ def test_windows_of_one_day_give_the_estimate_of_all_their_captures() -> None:
 @given(st.integers(0, 10_000))
 def test_a_curve_never_rises_and_its_bounds_are_in_order_whatever_was_measured(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    looks = np.column_stack([rng.random(120).round(2), rng.integers(1, 50, 120), rng.integers(0, 99, 120)])
+    looks = np.column_stack([rng.choice([0.3, 0.5, 1.0], 120), rng.integers(1, 50, 120), rng.integers(0, 99, 120)])
     found = curve(looks.astype(np.float64))  # the contract refuses any other
     assert found.pictures == 120
 
@@ -119,6 +121,26 @@ def test_a_package_learns_its_errors_under_faults_and_is_whole_again(
     assert measured["plant"].scores[-1] > measured["plant"].scores[0] + 0.05
     ((_, score, found), *_) = look(package, backend, pictures[0])
     assert (found, score > measured["plant"].scores[0]) == (2, True)
+
+
+def test_the_command_line_adds_them_to_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.count_errors.WORTH", 9.0)
+    monkeypatch.setattr("training.count_errors.LEAST_LOOKS", 40)
+    small = Tray(rows=1, columns=3, height_px=120, width_px=360, cell_px=100)
+    monkeypatch.setattr("training.count_errors.TRAYS", (small,))
+    package = ModelPackage.open(build_green_package(tmp_path / "green"))
+    refused = CliRunner().invoke(app, ["count-errors", str(package.path)])
+    assert (refused.exit_code, "is not there" in refused.output) == (2, True)
+    backend = open_backend(package, InferenceSettings(package=package.path))
+    pictures = [np.full((64, 64, 3), 60 + level, np.uint8) for level in range(LEAST_PICTURES)]
+    reference = make_reference(package, "fp32", backend, pictures)
+    (package.path / REFERENCE_FILE).write_text(reference.model_dump_json())
+    result = CliRunner().invoke(app, ["count-errors", str(package.path)])
+    assert result.exit_code == 0, result.output
+    found = ModelPackage.open(package.path)
+    assert found.digest in result.output
+    known = Reference.model_validate_json((found.path / REFERENCE_FILE).read_bytes()).count_errors
+    assert known, result.output
 
 
 def test_too_few_pictures_measure_nothing(tmp_path: Path) -> None:
