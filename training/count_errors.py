@@ -7,9 +7,10 @@ curve is made to fall as they rise (Guillory et al. 2021 and Garg et al. 2022 es
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from edge.backends import Backend
 from edge.contract.manifest import MANIFEST_FILE, FileEntry, Manifest
 from edge.contract.reference import REFERENCE_FILE, CountErrors, Reference
+from edge.drift.count_errors import error_of
 from edge.errors import ConfigError
 from edge.package import ModelPackage
 from edge.preprocess import fit
@@ -49,6 +51,17 @@ class Known:
     pixels: NDArray[np.uint8]
     plants: NDArray[np.bool_]
     counts: Mapping[str, int]
+
+
+class Look(NamedTuple):
+    """One thing in one picture: its mean score, how many were found and are there, and both before the fault."""
+
+    score: float
+    found: int
+    there: int
+    score_before: float
+    found_before: int
+    picture: int
 
 
 def rendered(manifest: Manifest, seed: int = SEED) -> Iterator[Known]:
@@ -84,33 +97,33 @@ def labelled(examples: Examples, manifest: Manifest) -> Iterator[Known]:
 
 
 def measure(package: ModelPackage, backend: Backend, pictures: Iterable[Known]) -> dict[str, CountErrors]:
-    """The errors of each thing under every fault; a thing whose scores tell nothing of them is left out.
+    """The errors of each thing under every fault; a thing of which they cannot be told is left out.
 
     Raises:
         ConfigError: there are too few pictures in which anything was found.
     """
-    looks: dict[str, list[tuple[float, int, int, int]]] = {}
+    looks: dict[str, list[Look]] = {}
     for number, known in enumerate(pictures):
+        before: dict[str, tuple[float, int]] = {}
         for pixels in _under_faults(known, number):
             for thing, score, found in look(package, backend, pixels):
+                score_before, found_before = before.setdefault(thing, (score, found))
                 if thing in known.counts and found:
-                    looks.setdefault(thing, []).append((score, found, known.counts[thing], number))
+                    there = known.counts[thing]
+                    looks.setdefault(thing, []).append(Look(score, found, there, score_before, found_before, number))
     if not looks or min(map(len, looks.values())) < LEAST_LOOKS:
         raise ConfigError(f"something was found in too few pictures; give more: {LEAST_LOOKS} looks are needed")
-    rows = {thing: np.array(own, np.float64) for thing, own in looks.items()}
-    return {thing: curve(own[:, :3]) for thing, own in rows.items() if tells(own)}
+    return {thing: curve(own) for thing, own in looks.items() if tells(own)}
 
 
-def tells(looks: NDArray[np.float64]) -> bool:
-    """Whether half of the pictures tell the errors of the other half better than the mean error does.
-
-    ``looks`` are rows of score, number found, number there, and picture.
-    """
-    half = looks[:, 3] % 2 == 0
-    known, (score, found, there) = curve(looks[half, :3]), looks[~half, :3].T
-    apart = np.abs(found - there)
-    estimate = found * np.interp(score, known.scores, known.middle)
-    return bool(np.abs(apart - estimate).mean() <= WORTH * np.abs(apart - apart.mean()).mean())
+def tells(looks: Sequence[Look]) -> bool:
+    """Whether half of the pictures tell the errors of the other half better than the mean error does."""
+    known = curve([one for one in looks if one.picture % 2 == 0])
+    others = [one for one in looks if one.picture % 2]
+    true = np.array([abs(one.found - one.there) for one in others])
+    told = [error_of(one.found, one.score, one.found_before, one.score_before, known) for one in others]
+    apart = np.abs(true - np.array([error.error if error else 0.0 for error in told]))
+    return bool(apart.mean() <= WORTH * np.abs(true - true.mean()).mean())
 
 
 def look(package: ModelPackage, backend: Backend, pixels: NDArray[np.uint8]) -> Iterator[tuple[str, float, int]]:
@@ -123,12 +136,12 @@ def look(package: ModelPackage, backend: Backend, pixels: NDArray[np.uint8]) -> 
         yield thing.name, float(scores.mean()) if len(scores) else 0.0, len(scores)
 
 
-def curve(looks: NDArray[np.float64]) -> CountErrors:
-    """From rows of score, number found and number there: pictures of like scores together, made to fall.
+def curve(looks: Sequence[Look]) -> CountErrors:
+    """Pictures of like scores together, made to fall.
 
     The error of a group is that of all its pictures together; the interval is that of single pictures.
     """
-    score, found, there = looks[np.argsort(looks[:, 0])].T
+    score, found, there = np.array(sorted((one.score, one.found, one.there) for one in looks), np.float64).T
     apart = np.abs(found - there)
     parts = np.array_split(np.arange(len(score)), KNOTS)
     middle = [apart[part].sum() / found[part].sum() for part in parts]

@@ -276,7 +276,9 @@ class DriftWatch:
             js={name: jensen_shannon(bins, reference[name].shares) for name, bins in counted.items()},
             scores=self.scores, changes=self.changes,
             evidence={name: value for name, value in self.evidence.items() if value > 0}, alarms=notes.alarms,
-            count_errors=estimated(window.sums, self._reference.count_errors if self._reference else {}),
+            count_errors=estimated(
+                window.sums, self.changes, self._reference.count_errors if self._reference else {}
+            ),
         )  # fmt: skip
 
     def _rebase(self, day: date | None) -> None:
