@@ -10,7 +10,7 @@ from edge.contract.messages import Info, State
 from edge.drift.memory import Memory
 from fleet import audit
 from fleet.drift.labels import Label, Said, labels_since, say
-from fleet.intake import Letter
+from fleet.ingest.intake import Letter
 from tests.faults.test_commands import Bench, FleetEnd, body
 from tests.faults.test_fleet_live import Live, served
 from tests.sim.fleet_drift import drift, window

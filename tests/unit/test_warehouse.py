@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from fleet.cli import app as command_line
 from fleet.errors import NotPossible
-from fleet.readings import Selection, every_reading
+from fleet.questions.readings import Selection, every_reading
 from fleet.store import Store
 from tests.sim.fleet_filled import READINGS, batch_of, entry, filled
 from tests.sim.fleet_records import NOON, letter
