@@ -212,11 +212,12 @@ def count_errors(
     data: Annotated[Path | None, typer.Option(help="Labelled pictures of your own; rendered ones by default.")] = None,
 ) -> None:
     """Measure how far counts are off by how sure the model is, so that devices can estimate it without any truth."""
-    from training.count_errors import add_to, labelled, measure, rendered  # noqa: PLC0415
+    from training.count_errors import add_to, labelled, measure, reference_of, rendered  # noqa: PLC0415
 
     with _errors_end_with_their_code():
         opened = ModelPackage.open(package)
-        backend = open_backend(opened, InferenceSettings(package=package, precision="int8.cpu"))
+        reference_of(opened)  # refused before minutes of looking
+        backend = open_backend(opened, InferenceSettings(package=package))
         own = Photographs(open_dataset(data), load_network(package).spec) if data else None
         known = labelled(own, opened.manifest) if own else rendered(opened.manifest)
         measured = measure(opened, backend, track(known, "looking", total=len(own) if own else None))

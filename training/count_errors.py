@@ -7,9 +7,10 @@ curve is made to fall as they rise (Guillory et al. 2021 and Garg et al. 2022 es
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from edge.backends import Backend
 from edge.contract.manifest import MANIFEST_FILE, FileEntry, Manifest
 from edge.contract.reference import REFERENCE_FILE, CountErrors, Reference
+from edge.drift.count_errors import error_of
 from edge.errors import ConfigError
 from edge.package import ModelPackage
 from edge.preprocess import fit
@@ -30,6 +32,9 @@ STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5)
 KNOTS = 12
 BETWEEN = (0.05, 0.95)
 LEAST_LOOKS = 20 * KNOTS
+APART = 1e-4
+"""Scores that are alike are moved apart by so much, so that the curve is one."""
+
 WORTH = 0.8
 """An estimate that is off by more than this share of what the mean error is off by is none."""
 
@@ -46,6 +51,17 @@ class Known:
     pixels: NDArray[np.uint8]
     plants: NDArray[np.bool_]
     counts: Mapping[str, int]
+
+
+class Look(NamedTuple):
+    """One thing in one picture: its mean score, how many were found and are there, and both before the fault."""
+
+    score: float
+    found: int
+    there: int
+    score_before: float
+    found_before: int
+    picture: int
 
 
 def rendered(manifest: Manifest, seed: int = SEED) -> Iterator[Known]:
@@ -81,33 +97,33 @@ def labelled(examples: Examples, manifest: Manifest) -> Iterator[Known]:
 
 
 def measure(package: ModelPackage, backend: Backend, pictures: Iterable[Known]) -> dict[str, CountErrors]:
-    """The errors of each thing under every fault; a thing whose scores tell nothing of them is left out.
+    """The errors of each thing under every fault; a thing of which they cannot be told is left out.
 
     Raises:
         ConfigError: there are too few pictures in which anything was found.
     """
-    looks: dict[str, list[tuple[float, int, int, int]]] = {}
+    looks: dict[str, list[Look]] = {}
     for number, known in enumerate(pictures):
+        before: dict[str, tuple[float, int]] = {}
         for pixels in _under_faults(known, number):
             for thing, score, found in look(package, backend, pixels):
+                score_before, found_before = before.setdefault(thing, (score, found))
                 if thing in known.counts and found:
-                    looks.setdefault(thing, []).append((score, found, known.counts[thing], number))
+                    there = known.counts[thing]
+                    looks.setdefault(thing, []).append(Look(score, found, there, score_before, found_before, number))
     if not looks or min(map(len, looks.values())) < LEAST_LOOKS:
         raise ConfigError(f"something was found in too few pictures; give more: {LEAST_LOOKS} looks are needed")
-    rows = {thing: np.array(own, np.float64) for thing, own in looks.items()}
-    return {thing: curve(own[:, :3]) for thing, own in rows.items() if tells(own)}
+    return {thing: curve(own) for thing, own in looks.items() if tells(own)}
 
 
-def tells(looks: NDArray[np.float64]) -> bool:
-    """Whether half of the pictures tell the errors of the other half better than the mean error does.
-
-    ``looks`` are rows of score, number found, number there, and picture.
-    """
-    half = looks[:, 3] % 2 == 0
-    known, (score, found, there) = curve(looks[half, :3]), looks[~half, :3].T
-    apart = np.abs(found - there)
-    estimate = found * np.interp(score, known.scores, known.middle)
-    return bool(np.abs(apart - estimate).mean() <= WORTH * np.abs(apart - apart.mean()).mean())
+def tells(looks: Sequence[Look]) -> bool:
+    """Whether half of the pictures tell the errors of the other half better than the mean error does."""
+    known = curve([one for one in looks if one.picture % 2 == 0])
+    others = [one for one in looks if one.picture % 2]
+    true = np.array([abs(one.found - one.there) for one in others])
+    told = [error_of(one.found, one.score, one.found_before, one.score_before, known) for one in others]
+    apart = np.abs(true - np.array([error.error if error else 0.0 for error in told]))
+    return bool(apart.mean() <= WORTH * np.abs(true - true.mean()).mean())
 
 
 def look(package: ModelPackage, backend: Backend, pixels: NDArray[np.uint8]) -> Iterator[tuple[str, float, int]]:
@@ -120,12 +136,12 @@ def look(package: ModelPackage, backend: Backend, pixels: NDArray[np.uint8]) -> 
         yield thing.name, float(scores.mean()) if len(scores) else 0.0, len(scores)
 
 
-def curve(looks: NDArray[np.float64]) -> CountErrors:
-    """From rows of score, number found and number there: pictures of like scores together, made to fall.
+def curve(looks: Sequence[Look]) -> CountErrors:
+    """Pictures of like scores together, made to fall.
 
     The error of a group is that of all its pictures together; the interval is that of single pictures.
     """
-    score, found, there = looks[np.argsort(looks[:, 0])].T
+    score, found, there = np.array(sorted((one.score, one.found, one.there) for one in looks), np.float64).T
     apart = np.abs(found - there)
     parts = np.array_split(np.arange(len(score)), KNOTS)
     middle = [apart[part].sum() / found[part].sum() for part in parts]
@@ -133,12 +149,26 @@ def curve(looks: NDArray[np.float64]) -> CountErrors:
     least = np.minimum.accumulate(np.minimum(low, middle))
     most = np.maximum.accumulate(np.maximum(high, middle)[::-1])[::-1]
     return CountErrors(
-        scores=tuple(round(float(score[part].mean()) + 1e-4 * index, 5) for index, part in enumerate(parts)),
+        scores=tuple(
+            min(float(score[part].mean()), 1 - APART * KNOTS) + APART * index for index, part in enumerate(parts)
+        ),
         low=_rounded(least),
         middle=_rounded(np.clip(np.maximum.accumulate(middle[::-1])[::-1], least, most)),
         high=_rounded(most),
         pictures=len(score),
     )
+
+
+def reference_of(package: ModelPackage) -> Reference:
+    """The package's drift reference.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    path = package.path / REFERENCE_FILE
+    if not path.is_file():
+        raise ConfigError(f"{path} is not there; make it with canopy-train reference, or export the package anew")
+    return Reference.model_validate_json(path.read_bytes())
 
 
 def add_to(package: ModelPackage, errors: dict[str, CountErrors]) -> ModelPackage:
@@ -147,11 +177,8 @@ def add_to(package: ModelPackage, errors: dict[str, CountErrors]) -> ModelPackag
     Raises:
         ConfigError: it has no reference.
     """
-    path = package.path / REFERENCE_FILE
-    if not path.is_file():
-        raise ConfigError(f"{path} is not there; make it with canopy-train reference, or export the package anew")
-    reference = Reference.model_validate_json(path.read_bytes()).model_copy(update={"count_errors": errors})
-    path.write_text(reference.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    reference = reference_of(package).model_copy(update={"count_errors": errors})
+    (package.path / REFERENCE_FILE).write_text(reference.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return _sealed(package.path, package.manifest)
 
 

@@ -86,6 +86,15 @@ class Memory:
         self.detector.forget(which)
         self.fourier[:] = np.nan
 
+    def start_over(self) -> None:
+        """Know nothing any more of what the camera shows.
+
+        How much that varies, and how often it lay far off, is still believed.
+        """
+        self.recent.forget(np.ones(self.recent.count, np.bool_))
+        self.detector.evidence[:] = 0.0
+        self.fourier[:], self.today[:] = np.nan, np.nan
+
     def save(self, path: Path) -> None:
         """Keep it.
 

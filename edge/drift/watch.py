@@ -159,8 +159,7 @@ class DriftWatch:
             notes = self._memory.notes
             if notes.forgot_for == command:
                 return False
-            self._memory.forget(np.ones(len(notes.names), np.bool_))
-            self._memory.today[:] = np.nan
+            self._memory.start_over()
             notes.windows = [window for window in notes.windows if not window.rebased]
             notes.own, notes.clean, notes.clean_since, notes.alarms = {}, [], None, ()
             before, notes.forgot_for = notes.forgot_for, command
@@ -277,7 +276,9 @@ class DriftWatch:
             js={name: jensen_shannon(bins, reference[name].shares) for name, bins in counted.items()},
             scores=self.scores, changes=self.changes,
             evidence={name: value for name, value in self.evidence.items() if value > 0}, alarms=notes.alarms,
-            count_errors=estimated(window.sums, self._reference.count_errors if self._reference else {}),
+            count_errors=estimated(
+                window.sums, self.changes, self._reference.count_errors if self._reference else {}
+            ),
         )  # fmt: skip
 
     def _rebase(self, day: date | None) -> None:

@@ -60,14 +60,10 @@ def list_changes(
         if as_json:
             print_json([_document(*row) for row in rows])
             return
-        print_table(
-            ("day", "camera", "state", "what, and what to do"),
-            [
-                (cell.day, "/".join(cell.camera), cell.state, f"{_says(cell, cause)}. {_off(off)}")
-                for cell, cause, off in rows
-            ],
-            nothing="no camera has changed",
-        )
+        lines = [
+            (cell.day, "/".join(cell.camera), cell.state, f"{_says(cell, why)}. {_off(off)}") for cell, why, off in rows
+        ]
+        print_table(("day", "camera", "state", "what, and what to do"), lines, nothing="no camera has changed")
 
 
 @app.command()

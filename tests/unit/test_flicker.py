@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime, timedelta, timezone
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from edge.contract.drift import DriftWindow
 from edge.contract.records import Clock, Event
 from edge.drift.flicker import LEAST_JUMPS, MOST_JUMPS, Flicker
 from edge.drift.watch import DriftWatch
+from edge.frame import Frame
 from edge.model import Model
 from edge.observe import Observer
 from edge.preprocess import fit
@@ -58,35 +60,39 @@ def test_memory_is_bounded() -> None:
     assert len(after([60, 120] * 100, apart_s=60)._jumps) == MOST_JUMPS
 
 
-def watched(tmp_path: Path, wanders_on: int, days: int) -> list[Event]:
-    """Six pictures an hour through the real observer, under a light that differs from day to day and hour to hour."""
-    told: list[DriftWindow | Event] = []
-    watch = DriftWatch("top", DriftSettings(), tmp_path / "drift", told.append)
+def test_the_observer_notes_every_picture_and_looks_at_few(tmp_path: Path) -> None:
+    watch = DriftWatch("top", DriftSettings(), tmp_path / "drift", lambda _: None)
     model = Model(InferenceSettings(package=build_green_package(tmp_path / "package", height_px=64, width_px=64)))
     camera = CameraSettings(name="top", source={"kind": "v4l2", "device": 0})
     observer = Observer(camera, model, live=False, drift=watch)
+    ground = discs(np.full((64, 64, 3), 60, np.uint8), [(30, 30, 12)])
+    for number in range(8):
+        pixels = np.clip(ground * (1.0 + number % 2), 0, 255).astype(np.uint8)
+        observer.observe(Frame(pixels, number, "top", BORN + timedelta(minutes=10 * number), 600.0 * number))
+    place = watch._memory.notes.names.index("flicker")
+    values = watch._memory.recent.values[:, :, place]
+    assert watch._memory.recent.place.sum() == 2, "two looks in seventy minutes"
+    assert values[np.isfinite(values)] == pytest.approx([1.0], abs=0.1)
+
+
+def watched(tmp_path: Path, wanders_on: int, days: int) -> list[Event]:
+    """Six pictures an hour of a day, under a light that differs from day to day and hour to hour."""
+    told: list[DriftWindow | Event] = []
+    watch = DriftWatch("top", DriftSettings(), tmp_path / "drift", told.append)
+    model = Model(InferenceSettings(package=build_green_package(tmp_path / "package", height_px=64, width_px=64))).use()
     rng, ground = np.random.default_rng(1), discs(np.full((64, 64, 3), 90, np.uint8), [(30, 30, 12)])
     for day in range(days):
         weather = rng.uniform(0.8, 1.2)
-        for hour in range(14):
-            for minute in range(10, 70, 10):
-                stops = rng.uniform(-0.3, 0.3) if day >= wanders_on else 0.0
-                light = weather * (0.8 + 0.015 * hour) * 2**stops * (1 + 0.01 * rng.normal())
-                pixels = np.clip(ground * light + rng.normal(0, 2, ground.shape), 0, 255).astype(np.uint8)
-                at = timedelta(days=day, hours=hour, minutes=minute)
-                image, placement = fit(pixels, 64, 64)
-                moment = clock(at.total_seconds())
-                watch.glance(moment, image, placement)
-                if watch.due(moment):
-                    _look(watch, observer, moment, pixels)
+        for hour, minute in product(range(14), range(10, 70, 10)):
+            stops = rng.uniform(-0.3, 0.3) if day >= wanders_on else 0.0
+            light = weather * (0.8 + 0.015 * hour) * 2**stops * (1 + 0.01 * rng.normal())
+            pixels = np.clip(ground * light + rng.normal(0, 2, ground.shape), 0, 255).astype(np.uint8)
+            moment = clock(timedelta(days=day, hours=hour, minutes=minute).total_seconds())
+            image, placement = fit(pixels, 64, 64)
+            watch.glance(moment, image, placement)
+            if watch.due(moment):
+                watch.look(moment, model.package, image, placement, *model.look(image, placement))
     return [record for record in told if isinstance(record, Event)]
-
-
-def _look(watch: DriftWatch, observer: Observer, moment: Clock, pixels: np.ndarray) -> None:
-    model = observer._model.use()
-    image, placement = fit(pixels, 64, 64)
-    inference, found = model.look(image, placement)
-    watch.look(moment, model.package, image, placement, inference, found)
 
 
 def test_an_exposure_that_wanders_about_the_same_brightness_is_told_within_the_day(tmp_path: Path) -> None:

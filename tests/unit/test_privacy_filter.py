@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 
 from edge.cli import app
 from edge.clock import utc_now
+from edge.harvest.policy import Budget
 from edge.harvest.privacy_filter import FilterFailed, filtered
+from edge.harvest.shelf import Shelf
 from edge.settings.harvest import PrivacySettings
 from tests.sim.green_model import build_green_package
 from tests.unit.test_harvest import harvest
@@ -132,6 +134,9 @@ def test_config_check_shows_the_filter_and_refuses_one_that_is_not_there(tmp_pat
     result = CliRunner().invoke(app, ["config", "check", "--config", str(path)], env={"COLUMNS": "400"})
     assert result.exit_code == 0, result.output
     assert "--faces within 3 s" in result.output
+    Shelf(tmp_path, "top").write_budget(Budget(utc_now().date(), unfiltered=4))
+    told = CliRunner().invoke(app, ["harvest", "list", "--config", str(path)])
+    assert "top: 4 frames were not kept" in told.stderr
     (tmp_path / "filter").unlink()
     result = CliRunner().invoke(app, ["config", "check", "--config", str(path)])
     assert result.exit_code != 0
