@@ -2,20 +2,27 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from training.synthetic import Scene, render_rosettes
+from training.synthetic import RENDERERS, Scene, render_rosettes
 from training.synthetic.scene import LEAF, PLANT
+from training.synthetic.stands import Habit
 
 SEEDS = range(12)
 
 
+@pytest.fixture(scope="module", params=["rosettes", "stands"])
+def renderer(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def scenes() -> list[Scene]:
-    return [render_rosettes(seed, 192, 256) for seed in SEEDS]
+def scenes(renderer: str) -> list[Scene]:
+    return [RENDERERS[renderer].render(seed, 192, 256) for seed in SEEDS]
 
 
-def test_the_same_seed_gives_the_same_scene_and_another_another(scenes: list[Scene]) -> None:
-    again = render_rosettes(SEEDS[3], 192, 256)
+def test_the_same_seed_gives_the_same_scene_and_another_another(renderer: str, scenes: list[Scene]) -> None:
+    again = RENDERERS[renderer].render(SEEDS[3], 192, 256)
     assert np.array_equal(again.pixels, scenes[3].pixels)
     assert np.array_equal(again.labels.instances, scenes[3].labels.instances)
     assert not np.array_equal(scenes[3].pixels, scenes[4].pixels)
@@ -64,6 +71,18 @@ def test_scenes_differ_in_how_many_plants_they_hold() -> None:
     assert min(counts) == 0
     assert 1 in counts
     assert max(counts) > 12
+
+
+def test_an_old_plant_of_a_stand_has_many_leaves_as_long_as_each_other_and_a_few_small_ones() -> None:
+    def lengths_px(age: float) -> NDArray[np.float64]:
+        rng = np.random.default_rng(5)
+        return np.array([leaf.length_px for leaf in Habit.any(rng).leaves(rng, age, 40) if not leaf.cotyledon])
+
+    assert [len(lengths_px(age)) for age in (-2, 0, 3, 12)] == sorted(len(lengths_px(age)) for age in (-2, 0, 3, 12))
+    assert len(lengths_px(-2)) == 0
+    old_px = lengths_px(25)
+    assert (old_px > 0.8 * old_px.max()).sum() > 12
+    assert 1 <= (old_px < 0.4 * old_px.max()).sum() < 6
 
 
 def test_leaves_are_mostly_greener_than_what_is_around_them(scenes: list[Scene]) -> None:

@@ -7,6 +7,7 @@ from edge.errors import ConfigError
 from training.synthetic import rosettes, scene, vines
 from training.synthetic.rosettes import render_rosettes
 from training.synthetic.scene import Scene
+from training.synthetic.stands import render_stands
 from training.synthetic.timelapse import Moment, Tray, render_timelapse
 from training.synthetic.vines import render_vines
 
@@ -17,6 +18,7 @@ __all__ = [
     "Scene",
     "Tray",
     "render_rosettes",
+    "render_stands",
     "render_timelapse",
     "render_vines",
     "renderer_of",
@@ -34,6 +36,7 @@ class Renderer:
 
 RENDERERS = {
     "rosettes": Renderer(scene.CLASSES, scene.THINGS, rosettes.render_rosettes),
+    "stands": Renderer(scene.CLASSES, scene.THINGS, render_stands),
     "vines": Renderer(vines.CLASSES, vines.THINGS, vines.render_vines),
 }
 """Every kind of scene by the name that a run's YAML gives it."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.synthetic.camera import develop
-from training.synthetic.clutter import mark_pots, strew
+from training.synthetic.clutter import strew
 from training.synthetic.foliage import (
     Leaf,
     Shadow,
@@ -17,9 +17,9 @@ from training.synthetic.foliage import (
     paint_seedling,
     seedling_colour,
 )
-from training.synthetic.ground import any_ground, bench, mat, not_green, soil
-from training.synthetic.noise import field
-from training.synthetic.scene import Canvas, Colour, Picture, Scene
+from training.synthetic.ground import any_ground, bench, not_green, soil
+from training.synthetic.pots import Layout, fill_pots, opening, rim_plastic, set_out
+from training.synthetic.scene import Canvas, Colour, Scene
 
 LEAST_RADIUS_PX = 5.0
 """Smaller rosettes than this are not sown."""
@@ -58,37 +58,8 @@ def _pot(rng: np.random.Generator, canvas: Canvas) -> None:
     half = int(min(height, width) * rng.uniform(0.25, 0.49))
     y, x = height // 2 + int(rng.normal(0, 10)), width // 2 + int(rng.normal(0, 10))
     rim_px = max(2, int(half * rng.uniform(0.03, 0.12)))
-    inside = _opening(canvas.shape, [(y, x)], half, round_pot=rng.random() < 0.5)
-    _fill_pots(canvas.picture, inside, rim_px, _rim(rng, canvas.shape), soil(rng, canvas.shape))
-
-
-def _rim(rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
-    plastic = rng.uniform(15, 160) * (1 + rng.normal(0, 0.06, 3))
-    return (plastic * (1 + 0.06 * field(rng, shape, 8))[..., None]).astype(np.float32)
-
-
-def _opening(
-    shape: tuple[int, int], places: list[tuple[float, float]], half_px: float, *, round_pot: bool
-) -> NDArray[np.uint8]:
-    inside = np.zeros(shape, np.uint8)
-    for y, x in places:
-        if round_pot:
-            cv2.circle(inside, (int(x), int(y)), int(half_px), 1, -1)
-        else:
-            cv2.rectangle(inside, (int(x - half_px), int(y - half_px)), (int(x + half_px), int(y + half_px)), 1, -1)
-    return inside
-
-
-def _fill_pots(
-    picture: Picture,
-    inside: NDArray[np.uint8],
-    rim_px: int,
-    rim: Picture,
-    filling: Picture,
-) -> None:
-    around = cv2.dilate(inside, np.ones((2 * rim_px + 1, 2 * rim_px + 1), np.uint8))
-    cv2.copyTo(rim, around, picture)
-    cv2.copyTo(filling, inside, picture)
+    inside = opening(canvas.shape, [(y, x)], half, round_pot=rng.random() < 0.5)
+    fill_pots(canvas.picture, inside, rim_px, rim_plastic(rng, canvas.shape), soil(rng, canvas.shape))
 
 
 def _mask_surround(rng: np.random.Generator, canvas: Canvas) -> None:
@@ -198,45 +169,15 @@ def _stem(canvas: Canvas, points: NDArray[np.float64], colour: Colour, thickness
     canvas.stems |= drawn > 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Pots in rows and columns, a little turned."""
-
-    places: list[tuple[float, float]]
-    cell_px: float
-
-
-def _layout(rng: np.random.Generator, shape: tuple[int, int]) -> _Layout:
-    height, width = shape
-    rows = int(rng.integers(2, 10))
-    columns = int(np.clip(round(rows * rng.uniform(0.6, 1.6)), 2, 10))
-    cell_px = min(height / rows, width / columns) * rng.uniform(0.8, 1.08)
-    cosine, sine = np.cos(angle := rng.normal(0, 0.03)), np.sin(angle)
-    places = []
-    for row in range(rows):
-        for column in range(columns):
-            dy, dx = (row + 0.5 - rows / 2) * cell_px, (column + 0.5 - columns / 2) * cell_px
-            places.append((height / 2 + dy * cosine + dx * sine, width / 2 + dx * cosine - dy * sine))
-    return _Layout(places, cell_px)
-
-
 def _tray(rng: np.random.Generator, canvas: Canvas, shadow: Shadow) -> None:
-    layout = _layout(rng, canvas.shape)
-    if rng.random() < 0.85:
-        wall_px = max(1, int(layout.cell_px * rng.uniform(0.02, 0.12)))
-        filling = soil(rng, canvas.shape) if rng.random() < 0.8 else mat(rng, canvas.shape)
-        inside = _opening(canvas.shape, layout.places, layout.cell_px / 2 - wall_px, round_pot=rng.random() < 0.3)
-        _fill_pots(canvas.picture, inside, wall_px + 1, _rim(rng, canvas.shape), filling)
-    strew(rng, canvas.picture)
-    if rng.random() < 0.35:
-        mark_pots(rng, canvas.picture, layout.places, layout.cell_px)
+    layout = set_out(rng, canvas)
     if rng.random() < 0.35:
         _seedlings(rng, canvas, layout, shadow)
     else:
         _rosettes(rng, canvas, layout, shadow)
 
 
-def _seedlings(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow: Shadow) -> None:
+def _seedlings(rng: np.random.Generator, canvas: Canvas, layout: Layout, shadow: Shadow) -> None:
     """One sowing: alike, none to three in a cell, from just out of the soil to closing above it."""
     empty, colour, closed = rng.choice([0, 0.2, 0.5, 0.8]), seedling_colour(rng), rng.choice([0, 0.2, 0.8])
     share = float(np.exp(rng.uniform(np.log(0.08), np.log(0.8))))
@@ -249,7 +190,7 @@ def _seedlings(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow
                 paint_seedling(rng, canvas, y, x, length_px, tint, shadow, closed)
 
 
-def _rosettes(rng: np.random.Generator, canvas: Canvas, layout: _Layout, shadow: Shadow) -> None:
+def _rosettes(rng: np.random.Generator, canvas: Canvas, layout: Layout, shadow: Shadow) -> None:
     """Of one cultivar or of several."""
     empty, size = rng.choice([0, 0.1, 0.3, 0.7]), rng.uniform(0.12, 0.55)
     height, width = canvas.shape
