@@ -8,8 +8,8 @@ import json
 import random
 from statistics import median
 
-from fleet.correlation import Outcome, find_suspicion
-from fleet.plan import Correlation
+from fleet.rollouts.correlation import Outcome, find_suspicion
+from fleet.rollouts.plan import Correlation
 
 DEVICES, ROLLOUTS = 200, 400
 RULE = Correlation()

@@ -29,7 +29,7 @@ from sqlalchemy import create_engine, func, select, text
 
 from edge.contract.traits import VOCABULARY
 from fleet import schema
-from fleet.overview import overview
+from fleet.questions.overview import overview
 from fleet.store import Store
 from tests.sim.mosquitto import Mosquitto
 from tests.sim.postgres import new_database, postgres_server

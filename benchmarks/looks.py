@@ -10,11 +10,11 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from statistics import median
 
-from fleet import commands, rollout_views
-from fleet.intake import Letter
-from fleet.plan import Plan, Wave
+from fleet.ingest.intake import Letter
 from fleet.registry import register
-from fleet.rollouts import carry_on, changes_something
+from fleet.rollouts import commands, views
+from fleet.rollouts.conductor import carry_on, changes_something
+from fleet.rollouts.plan import Plan, Wave
 from fleet.store import Store
 from tests.sim.rollout_records import NEW, OLD, said
 
@@ -49,7 +49,7 @@ def measured(store: Store, size: int) -> dict[str, float]:
 
     def view() -> None:
         with store.reading() as connection:
-            rollout_views.rollout(connection, "r")
+            views.rollout(connection, "r")
 
     return {
         "that_tells_half": timed(look),

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from edge.contract.traits import VOCABULARY, Unit
-from fleet.overview import CameraState, Headline, overview
+from fleet.questions.overview import CameraState, Headline, overview
 from fleet.settings import HomeAssistantSettings
 from fleet.store import Store
 

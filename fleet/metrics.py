@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from fleet import schema
 from fleet.alerts.book import standing
-from fleet.ingest import Ingest
+from fleet.ingest.ingest import Ingest
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MAX_DEVICES = 20_000

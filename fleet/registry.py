@@ -20,7 +20,7 @@ from edge.contract.control import ModelRef
 from edge.contract.manifest import MANIFEST_FILE, Manifest
 from fleet import audit, schema, statements
 from fleet.errors import NotFound, NotPossible, PlanError
-from fleet.rollout import Standing
+from fleet.rollouts.rollout import Standing
 
 MAX_MANIFEST_BYTES = 1_000_000
 

@@ -28,16 +28,16 @@ from fleet.ca.upkeep import Upkeep
 from fleet.errors import ConfigError, PortTaken
 from fleet.frames.desk import FrameDesk
 from fleet.homeassistant import HomeAssistant
-from fleet.ingest import MAX_PACKET_BYTES, Ingest, Part
+from fleet.ingest.ingest import MAX_PACKET_BYTES, Ingest, Part
 from fleet.live import packets
 from fleet.live.feed import Feed
 from fleet.login import users
 from fleet.repository.folder import RepositoryFolder
-from fleet.rollouts import Rollouts
+from fleet.rollouts.conductor import Rollouts
 from fleet.settings import FleetSettings, HttpSettings, MqttSettings, is_loopback
 from fleet.store import Store
 from fleet.updates import OnlineSignatures
-from fleet.upkeep import Upkeep as StoreUpkeep
+from fleet.upkeep.upkeep import Upkeep as StoreUpkeep
 from fleet.web import create_app
 
 log = logging.getLogger(__name__)

@@ -17,12 +17,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 
 from fleet import migrations, schema
 from fleet.errors import ConfigError, StoreError, StoreUnavailable, StoreUnusable
-from fleet.intake import Letter, Reject
-from fleet.ledger import Watermark, file_letters
-from fleet.post import DeviceName
-from fleet.rejects import file_rejects
+from fleet.ingest.intake import Letter, Reject
+from fleet.ingest.ledger import Watermark, file_letters
+from fleet.ingest.post import DeviceName
+from fleet.ingest.rejects import file_rejects
+from fleet.ingest.words import Words
 from fleet.variance import Variance
-from fleet.words import Words
 
 BUSY_TIMEOUT_S = 5.0
 _WRITES = "canopy_writes"

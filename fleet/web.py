@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Connection
 
-from fleet import metrics, views
+from fleet import metrics
 from fleet.access import Role, requires, visit
 from fleet.api.application import PREFIX as API_PREFIX
 from fleet.api.application import create_api, mount
@@ -20,13 +20,14 @@ from fleet.ca.api import Authority, add_enrolment
 from fleet.errors import StoreError
 from fleet.frames.api import add_frames
 from fleet.frames.desk import FrameDesk
-from fleet.ingest import Ingest
+from fleet.ingest.ingest import Ingest
 from fleet.live.feed import Feed
 from fleet.live.relay import add_live
 from fleet.login.gate import Gate
 from fleet.login.headers import SecurityHeaders
 from fleet.login.pages import add_login
 from fleet.pages.routes import add_pages
+from fleet.questions import views
 from fleet.repository.folder import RepositoryFolder
 from fleet.store import Store
 

@@ -14,8 +14,8 @@ from fleet.alerts.rules import Fact, Rule, Subject
 from fleet.drift.cause import CameraName
 from fleet.drift.day import Told, told
 from fleet.drift.labels import labels_since, newest_word
-from fleet.overview import MAX_CAMERAS, CameraState, overview
-from fleet.wording import age, count_text
+from fleet.pages.wording import age, count_text
+from fleet.questions.overview import MAX_CAMERAS, CameraState, overview
 
 COUNTED = (PLANT_COUNT.name, FRUIT_COUNT.name)
 LEAST_COUNTED = 5

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.contract.message import Instant, Name
-from fleet import paged, schema
+from fleet import schema
 from fleet.access import Principal, Role, requires
 from fleet.alerts import book
 from fleet.alerts.book import MAX_SILENCE, Silence
@@ -19,6 +19,7 @@ from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
 from fleet.errors import PlanError
+from fleet.questions import paged
 
 router = APIRouter(tags=["alerts"], route_class=Revalidated)
 

@@ -31,7 +31,7 @@ from fleet.api import (
 )
 from fleet.api.caching import Revalidated
 from fleet.api.problems import Problem, add_problems, responses
-from fleet.ingest import Ingest
+from fleet.ingest.ingest import Ingest
 from fleet.store import Store
 
 PREFIX = "/api/v1"

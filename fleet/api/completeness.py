@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from fleet import views
 from fleet.api.asking import DeviceOf, Reading, Seen, SiteOf
 from fleet.api.caching import Revalidated
 from fleet.api.devices import known_device
 from fleet.api.problems import responses
+from fleet.questions import views
 
 router = APIRouter(tags=["completeness"], route_class=Revalidated)
 

@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 
 from edge.contract.message import Name
 from edge.contract.messages import Health, Info
-from fleet import paged, schema, views
+from fleet import schema
 from fleet.api.asking import DeviceOf, Limit, Page, Reading, Scope, Seen, SiteOf, narrowed, page_of
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor
 from fleet.api.problems import responses
-from fleet.observed import Document
+from fleet.questions import paged, views
+from fleet.questions.observed import Document
 
 router = APIRouter(tags=["devices"], route_class=Revalidated)
 

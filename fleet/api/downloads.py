@@ -12,11 +12,12 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import func, select
 
 from edge.contract.message import Name
-from fleet import paged, schema
+from fleet import schema
 from fleet.api.asking import Asked, CameraOf, DeviceOf, Period, PlotOf, Reading, Seen, SiteOf, store_of
 from fleet.api.caching import REVALIDATE, VARY
 from fleet.api.plots import PLOT, known_plot
 from fleet.api.problems import responses
+from fleet.questions import paged
 from fleet.store import Store
 from fleet.warehouse.rows import COLUMNS, Row, flat
 

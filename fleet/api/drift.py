@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from edge.contract.drift import DriftWindow
 from edge.contract.message import Instant, Name
-from fleet import paged, schema
+from fleet import schema
 from fleet.access import Principal, Role, requires
 from fleet.api.asking import (
     EARLIEST,
@@ -37,6 +37,7 @@ from fleet.drift.day import of_days, read_day, told
 from fleet.drift.heat import Cell, heat_map
 from fleet.drift.labels import MAX_NOTE_CHARS, Label, Said, labels_since, say
 from fleet.drift.windows import Where, glimpses
+from fleet.questions import paged
 
 router = APIRouter(tags=["drift"], route_class=Revalidated)
 

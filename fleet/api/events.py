@@ -9,11 +9,12 @@ from pydantic import BaseModel, Field
 
 from edge.contract.message import Instant, Name
 from edge.contract.records import EventKind
-from fleet import paged, schema
+from fleet import schema
 from fleet.api.asking import Limit, Page, Reading, Seen, Since, Until, in_utc, narrowed, page_of
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
+from fleet.questions import paged
 
 router = APIRouter(tags=["events"], route_class=Revalidated)
 

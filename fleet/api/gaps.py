@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from edge.contract.message import Name
-from fleet import paged, schema
+from fleet import schema
 from fleet.api.asking import Limit, Page, Reading, Seen, narrowed, page_of
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor, Number
 from fleet.api.problems import responses
+from fleet.questions import paged
 
 router = APIRouter(tags=["completeness"], route_class=Revalidated)
 

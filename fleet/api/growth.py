@@ -12,7 +12,7 @@ from fleet.api.caching import Revalidated
 from fleet.api.devices import known_device
 from fleet.api.plots import PLOT, known_plot
 from fleet.api.problems import responses
-from fleet.growth import rates
+from fleet.questions.growth import rates
 
 router = APIRouter(tags=["growth"], route_class=Revalidated)
 

@@ -13,7 +13,7 @@ from fleet.access import Principal, Role, requires
 from fleet.api.asking import Reading, WholeFleet, store_of
 from fleet.api.caching import Revalidated
 from fleet.api.problems import responses
-from fleet.rollout import State
+from fleet.rollouts.rollout import State
 
 router = APIRouter(tags=["models"], route_class=Revalidated, dependencies=[WholeFleet])
 

@@ -10,13 +10,14 @@ from pydantic import BaseModel, Field
 from edge.contract.message import Digest, Instant, Name
 from edge.contract.records import Outcome, QualityFlag
 from edge.contract.traits import Unit
-from fleet import paged, schema
+from fleet import schema
 from fleet.api.asking import DeviceOf, Limit, Page, Reading, Seen, Since, SiteOf, Until, in_utc, narrowed, page_of
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor, Number
 from fleet.api.devices import known_device
 from fleet.api.problems import responses
-from fleet.readings import Selection
+from fleet.questions import paged
+from fleet.questions.readings import Selection
 
 router = APIRouter(tags=["observations"], route_class=Revalidated)
 

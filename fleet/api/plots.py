@@ -9,13 +9,14 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from edge.contract.message import Name
-from fleet import paged, schema
+from fleet import schema
 from fleet.api.asking import CameraOf, DeviceOf, Limit, Page, PlotOf, Reading, Scope, Seen, SiteOf, narrowed, page_of
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor
 from fleet.api.observations import CameraFilter, DeviceFilter, Observation, SiteFilter, as_observation
 from fleet.api.problems import responses
-from fleet.readings import CROP
+from fleet.questions import paged
+from fleet.questions.readings import CROP
 
 router = APIRouter(route_class=Revalidated)
 

@@ -14,7 +14,7 @@ from fleet.api.caching import Revalidated
 from fleet.api.cursors import After
 from fleet.api.observations import CameraFilter, DeviceFilter, PlotFilter, SiteFilter
 from fleet.api.problems import responses
-from fleet.readings import Cursor, Selection, page_of_readings
+from fleet.questions.readings import Cursor, Selection, page_of_readings
 
 router = APIRouter(tags=["observations"], route_class=Revalidated)
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from edge.contract.control import Failure, ModelRef, Phase
-from fleet.plan import Plan
-from fleet.rollout import Standing, State
+from fleet.rollouts.plan import Plan
+from fleet.rollouts.rollout import Standing, State
 
 
 class WaveStanding(BaseModel):

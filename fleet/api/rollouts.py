@@ -8,16 +8,18 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from edge.contract.message import Instant, Label, Name
-from fleet import commands, paged, registry, rollout_views
+from fleet import registry
 from fleet.access import Principal, Role, requires
 from fleet.api.asking import Limit, Page, Reading, WholeFleet, page_of, store_of
 from fleet.api.caching import Revalidated
 from fleet.api.cursors import After, Cursor
 from fleet.api.problems import responses
 from fleet.api.rollout_documents import Comparison, RolloutDetail, RolloutSummary
-from fleet.plan import Plan
-from fleet.rollout import State
-from fleet.trial import compare_arms
+from fleet.questions import paged
+from fleet.rollouts import commands, views
+from fleet.rollouts.plan import Plan
+from fleet.rollouts.rollout import State
+from fleet.rollouts.trial import compare_arms
 from fleet.updates import offered
 
 router = APIRouter(tags=["rollouts"], route_class=Revalidated, dependencies=[WholeFleet])
@@ -71,14 +73,14 @@ def list_rollouts(connection: Reading, limit: Limit = 100, after: After = None) 
     """Every rollout, the newest first, without its devices."""
     rows = paged.rollouts(connection, _CURSOR.read(after), limit + 1)
     page = page_of(rows, limit, _CURSOR, lambda row: (row["created_at"], row["id"]))
-    found = rollout_views.documents(connection, [row["id"] for row in page.items])
+    found = views.documents(connection, [row["id"] for row in page.items])
     return Page(items=[RolloutSummary.model_validate(one) for one in found], next=page.next)
 
 
 @router.get("/rollouts/{rollout}", operation_id="getRollout", responses=responses(403, 404, 422))
 def get_rollout(connection: Reading, rollout: RolloutOf) -> RolloutDetail:
     """One rollout: its waves, its devices, and what it waits for."""
-    return RolloutDetail.model_validate(rollout_views.rollout(connection, rollout))
+    return RolloutDetail.model_validate(views.rollout(connection, rollout))
 
 
 @router.get("/rollouts/{rollout}/comparison", operation_id="compareArms", responses=responses(403, 404, 409, 422))
@@ -100,7 +102,7 @@ def create_rollout(request: Request, creation: Creation, principal: Operator) ->
     with store_of(request).writing() as connection:
         models = [registry.find(connection, spoken) for spoken in creation.models]
         made = commands.create(connection, models, creation.plan, principal.name, creation.id, published)
-        return RolloutDetail.model_validate(rollout_views.rollout(connection, made.id))
+        return RolloutDetail.model_validate(views.rollout(connection, made.id))
 
 
 @router.post(
@@ -114,4 +116,4 @@ def steer_rollout(
     """Pause a rollout, go on with it, abort it, or take the model back from every device that it told."""
     with store_of(request).writing() as connection:
         commands.steer(connection, rollout, _STATES[step], principal.name, steering.why)
-        return RolloutDetail.model_validate(rollout_views.rollout(connection, rollout))
+        return RolloutDetail.model_validate(views.rollout(connection, rollout))

@@ -14,7 +14,7 @@ from fleet.api.asking import Asked, CameraOf, DeviceOf, PlotOf, Reading, Seen, S
 from fleet.api.caching import Revalidated
 from fleet.api.plots import PLOT, known_plot
 from fleet.api.problems import responses
-from fleet.series import MAX_POINTS, MIN_POINTS, Place, series
+from fleet.questions.series import MAX_POINTS, MIN_POINTS, Place, series
 
 router = APIRouter(tags=["series"], route_class=Revalidated)
 

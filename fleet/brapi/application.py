@@ -15,8 +15,8 @@ from fleet.brapi import documents, questions
 from fleet.brapi.envelope import Document, Paged, Paging, add_errors, cut, page_of, rows_of, single
 from fleet.brapi.questions import DbId, Place, Placed, WantedValues
 from fleet.brapi.table import as_json, as_text, table
+from fleet.questions.variables import Variable, known_variables, vocabulary
 from fleet.store import Store
-from fleet.variables import Variable, known_variables, vocabulary
 
 PREFIX = "/brapi/v2"
 VERSION = "2.1"

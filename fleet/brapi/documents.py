@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from fleet.variables import ENTITIES, ONTOLOGIES, Variable, purl
+from fleet.questions.variables import ENTITIES, ONTOLOGIES, Variable, purl
 
 Document = dict[str, Any]
 Row = Mapping[str, Any]

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Select, false, func, select
 from fleet import schema
 from fleet.api.asking import Moment, Scope, in_utc
 from fleet.brapi.envelope import Paging, rows_of
-from fleet.readings import CROP, Selection, narrowed
-from fleet.variables import kind_ids
+from fleet.questions.readings import CROP, Selection, narrowed
+from fleet.questions.variables import kind_ids
 
 Row = dict[str, Any]
 DbId = Annotated[str | None, Query(max_length=512)]

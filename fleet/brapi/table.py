@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from fleet.brapi.documents import study_id, unit_id
-from fleet.variables import Variable
+from fleet.questions.variables import Variable
 
 HEADER = ("observationTimeStamp", "observationUnitDbId", "observationUnitName", "studyDbId", "studyName", "year")
 

@@ -18,7 +18,7 @@ from fleet.login import sessions, users
 from fleet.login.gate import form_fields, is_own_page
 from fleet.login.recognise import cookie_name, is_secure, session_secret
 from fleet.login.throttle import Throttle
-from fleet.page import environment
+from fleet.pages.page import environment
 from fleet.settings import is_loopback
 from fleet.store import Store
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from fleet import paged, schema
+from fleet import schema
 from fleet.api.asking import Scope
 from fleet.brapi import questions
 from fleet.brapi.documents import study_id, unit_id
@@ -19,9 +19,10 @@ from fleet.brapi.envelope import MAX_PAGE_SIZE, Paging
 from fleet.brapi.questions import Place
 from fleet.errors import NotPossible
 from fleet.miappe import sections
-from fleet.readings import Selection
+from fleet.questions import paged
+from fleet.questions.readings import Selection
+from fleet.questions.variables import Variable
 from fleet.store import Store
-from fleet.variables import Variable
 
 _AT_ONCE = 2_000
 _FIXED = ("Study unique ID", "Observation unit ID", "Time", "Outcome", "Quality", "Model")

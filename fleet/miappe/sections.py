@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fleet.brapi.documents import study_id, unit_id
-from fleet.variables import Variable, purl
+from fleet.questions.variables import Variable, purl
 
 Row = Mapping[str, Any]
 Table = list[dict[str, str]]

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Inspector, inspect, text
 
-from fleet.partitions import divide
+from fleet.upkeep.partitions import divide
 
 FOLDER = Path(__file__).parent
 _TABLE = "alembic_version"

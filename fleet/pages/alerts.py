@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from fleet import page
 from fleet.alerts import book
 from fleet.alerts.book import Past, Silence
 from fleet.alerts.rules import Rule, RulesSettings, Severity, Subject
 from fleet.alerts.standing import Alert
+from fleet.pages import page
 
 MAX_ALERTS = 300
 MAX_PAST = 100

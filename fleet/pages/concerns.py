@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from edge.contract.records import EventKind
-from fleet import schema, wording
+from fleet import schema
 from fleet.alerts.book import Silence, silences
 from fleet.alerts.rules import Rule, Subject
 from fleet.alerts.standing import Alert
-from fleet.pages import alerts
+from fleet.pages import alerts, wording
 
 LOOKS_BACK = timedelta(days=3)
 MAX_CONCERNS = 12

@@ -8,9 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from edge.contract.commands import CommandKind
-from fleet import page, pictures, schema, views, wording
+from fleet import pictures, schema
+from fleet.pages import page, wording
 from fleet.pages.hours import drawn, totals
-from fleet.wishes import wishes
+from fleet.questions import views
+from fleet.rollouts.wishes import wishes
 
 HOURS = 24
 MAX_PLOTS = 200

@@ -9,14 +9,16 @@ from sqlalchemy import Connection, select
 
 from edge.contract.drift import WindowSums, merged
 from edge.contract.message import Name
-from fleet import page, pictures, schema, views
+from fleet import pictures, schema
 from fleet.drift.cause import Attribution, CameraName, Cause
 from fleet.drift.day import bounds, largest, of_days, read_day, told
 from fleet.drift.heat import Cell, heat_map, last_days
 from fleet.drift.labels import Label, Said, labels_since
 from fleet.drift.moved import Moved, moved, spoken
 from fleet.drift.windows import Filed, Where, filed, glimpses
+from fleet.pages import page
 from fleet.pages.device import picture_path
+from fleet.questions import views
 
 DAYS = 30
 BEFORE = timedelta(days=14)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edge.contract.traits import VOCABULARY, Unit
-from fleet.overview import Headline
-from fleet.wording import NARROW_SPACE, count_text, value
+from fleet.pages.wording import NARROW_SPACE, count_text, value
+from fleet.questions.overview import Headline
 
 MINUS = "\N{MINUS SIGN}"
 

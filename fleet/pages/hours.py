@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fleet.completeness import Hour
-from fleet.wording import count_text
+from fleet.pages.wording import count_text
+from fleet.questions.completeness import Hour
 
 Document = dict[str, Any]
 

@@ -9,14 +9,15 @@ from typing import Any
 from sqlalchemy import Connection, func, select, tuple_
 
 from edge.contract.traits import FRUIT_COUNT, LEAF_COUNT, PLANT_COUNT, PROJECTED_LEAF_AREA
-from fleet import page, pictures, schema, views, wording
-from fleet.observed import documents, observed
-from fleet.overview import CameraName, CameraState, overview
-from fleet.pages import figures
+from fleet import pictures, schema
+from fleet.ingest.rows import hour_of
+from fleet.pages import figures, page, wording
 from fleet.pages.concerns import concerns
 from fleet.pages.device import picture_path
 from fleet.pages.hours import share
-from fleet.rows import hour_of
+from fleet.questions import views
+from fleet.questions.observed import documents, observed
+from fleet.questions.overview import CameraName, CameraState, overview
 
 HOURS = 24
 MAX_CAMERAS = 60

@@ -8,10 +8,12 @@ from sqlalchemy import Connection, select
 
 from edge.contract.records import EventKind
 from edge.contract.traits import VOCABULARY, Unit
-from fleet import page, schema, views, wording
-from fleet.growth import rates
-from fleet.readings import Selection, page_of_readings
-from fleet.series import Line, Place, Series, series
+from fleet import schema
+from fleet.pages import page, wording
+from fleet.questions import views
+from fleet.questions.growth import rates
+from fleet.questions.readings import Selection, page_of_readings
+from fleet.questions.series import Line, Place, Series, series
 
 RANGES = {"day": 1.0, "week": 7.0, "month": 31.0, "season": 183.0}
 """Days that each button shows."""

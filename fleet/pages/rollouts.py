@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from fleet import page, registry, rollout_views
-from fleet.rollout import Standing
+from fleet import registry
+from fleet.pages import page
+from fleet.rollouts import views
+from fleet.rollouts.rollout import Standing
 
 MAX_ROLLOUTS = 20
 MAX_MODELS = 20
@@ -39,12 +41,12 @@ Document = dict[str, Any]
 
 def draw(connection: Connection, *, receiving: bool) -> str:
     """The page as HTML. ``receiving``: whether messages can arrive and are stored."""
-    found = rollout_views.list_rollouts(connection, MAX_ROLLOUTS)
+    found = views.list_rollouts(connection, MAX_ROLLOUTS)
     return page.draw(
         "rollouts.html",
         receiving=receiving,
         rollouts=[_rollout(one) for one in found],
-        more_rollouts=rollout_views.count_rollouts(connection) - len(found),
+        more_rollouts=views.count_rollouts(connection) - len(found),
         models=registry.list_models(connection)[:MAX_MODELS],
         words=WORDS,
     )
@@ -83,7 +85,7 @@ def _wave(wave: Document, devices: Sequence[Document]) -> Document:
     if wave["away"]:
         counted.append(f"{wave['away']} not there")
     soaks = wave["soaked_s"] is not None and wave["state"] == "soaking"
-    left = rollout_views.duration(max(0.0, wave["soak_s"] - (wave["soaked_s"] or 0.0)))
+    left = views.duration(max(0.0, wave["soak_s"] - (wave["soaked_s"] or 0.0)))
     return {
         **wave,
         "squares": members[:MAX_SQUARES],

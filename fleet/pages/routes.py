@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 from edge.contract.commands import CommandId, CommandKind
 from edge.contract.control import Setting, SettingPath
 from edge.contract.message import Name
-from fleet import asks, pictures, wishes
+from fleet import asks, pictures
 from fleet.access import Principal, Role, requires
 from fleet.errors import NotPossible
-from fleet.ingest import Ingest
+from fleet.ingest.ingest import Ingest
 from fleet.pages import alerts, drift, overview, plot, rollouts
 from fleet.pages import device as device_page
-from fleet.series import MAX_POINTS, MIN_POINTS, Place
+from fleet.questions.series import MAX_POINTS, MIN_POINTS, Place
+from fleet.rollouts import wishes
 from fleet.store import Store
 
 _BORN = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -5,9 +5,10 @@ from operator import ge, lt
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from fleet import paged, schema
-from fleet.observed import documents
-from fleet.spans import Spans, holes, union
+from fleet import schema
+from fleet.ingest.spans import Spans, holes, union
+from fleet.questions import paged
+from fleet.questions.observed import documents
 from fleet.store import Store
 from fleet.warehouse.position import Choice, Numbers
 from fleet.warehouse.rows import Row, flat

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fleet.errors import NotPossible
-from fleet.spans import Spans
+from fleet.ingest.spans import Spans
 
 FILE = "_canopy.json"
 """Engines leave out files that begin with an underscore."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from fleet.errors import NotPossible
-from fleet.spans import size, union
+from fleet.ingest.spans import size, union
 from fleet.store import Store
 from fleet.warehouse.pending import pending, rows
 from fleet.warehouse.position import Choice, Numbers, Position, read_position, save_position

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 
 from edge.contract.commands import CommandKind
-from fleet import commands
-from fleet.plan import Plan
+from fleet.rollouts import commands
+from fleet.rollouts.plan import Plan
 from fleet.store import Store
 from tests.browser.conftest import _COOKIES, Fleet
 from tests.sim.grower import wait_for

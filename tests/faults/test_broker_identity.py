@@ -18,7 +18,7 @@ from edge.settings import MqttSettings, TlsSettings
 from fleet.ca import certificates
 from fleet.ca.folder import _private_pem, pem
 from fleet.ca.upkeep import ensure_fleet
-from fleet.ingest import Ingest
+from fleet.ingest.ingest import Ingest
 from fleet.settings import MqttSettings as FleetMqttSettings
 from fleet.settings import MqttTlsSettings
 from fleet.store import Store

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet import views
 from fleet.broker import EmbeddedBroker
 from fleet.errors import StoreUnavailable
-from fleet.ingest import MAX_PACKET_BYTES, Ingest
+from fleet.ingest.ingest import MAX_PACKET_BYTES, Ingest
+from fleet.questions import views
 from fleet.settings import MqttSettings
 from fleet.store import Store
 from tests.sim.fleet_device import FleetDevice

@@ -22,7 +22,7 @@ from edge.contract.messages import Ack, Info, State
 from fleet import asks, audit, schema
 from fleet.broker import EmbeddedBroker
 from fleet.errors import NotFound, NotPossible
-from fleet.intake import Letter
+from fleet.ingest.intake import Letter
 from fleet.live.feed import Feed
 from fleet.service import listen, serve_web
 from fleet.settings import HttpSettings, MqttSettings, PictureSettings

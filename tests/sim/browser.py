@@ -15,11 +15,11 @@ from edge.contract.records import Clock, Observation, ObservationEntry, Outcome,
 from edge.contract.traits import PROJECTED_LEAF_AREA, Unit
 from fleet import schema
 from fleet.access import Role
-from fleet.intake import Letter
+from fleet.ingest.intake import Letter
+from fleet.ingest.rows import hour_of
 from fleet.login import users
-from fleet.rollups import roll_up
-from fleet.rows import hour_of
 from fleet.store import Store
+from fleet.upkeep.rollups import roll_up
 from tests.sim.grower import history
 from tests.sim.rollout_records import OLD, filled
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from edge.contract.control import Desired, Failure, ModelRef, Phase, Reported
-from fleet.advance import advance
-from fleet.assignment import Traits
-from fleet.rollout import Arm, Facts, Order, Rollout
+from fleet.rollouts.advance import advance
+from fleet.rollouts.assignment import Traits
+from fleet.rollouts.rollout import Arm, Facts, Order, Rollout
 
 START = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 

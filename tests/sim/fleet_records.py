@@ -15,7 +15,7 @@ from edge.contract.records import (
     TraitValue,
 )
 from edge.contract.traits import LEAF_COUNT, Unit
-from fleet.intake import Letter
+from fleet.ingest.intake import Letter
 
 EPOCH, OTHER_EPOCH = "a" * 32, "b" * 32
 NOON = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)

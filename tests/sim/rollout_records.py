@@ -11,10 +11,10 @@ from edge.contract.messages import Info, ObservationBatch, State
 from edge.contract.records import Clock, Observation, ObservationEntry, Outcome, TraitValue
 from edge.contract.traits import LEAF_COUNT, Unit
 from fleet import schema
-from fleet.intake import Letter
+from fleet.ingest.intake import Letter
 from fleet.registry import register
-from fleet.rollout_rows import open_rollouts
-from fleet.rollouts import carry_on
+from fleet.rollouts.conductor import carry_on
+from fleet.rollouts.rows import open_rollouts
 from fleet.store import Store
 from tests.sim.models import package
 

@@ -12,10 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from edge.contract.control import Failure
-from fleet import audit, rollout_views
+from fleet import audit
 from fleet.cli import app
 from fleet.registry import register
-from fleet.rollout_rows import read_facts
+from fleet.rollouts import views
+from fleet.rollouts.rows import read_facts
 from fleet.store import Store
 from tests.sim.depot import Depot, build_repository
 from tests.sim.fleet_of_updaters import Defects, Mix, Updaters, dump, until
@@ -67,7 +68,7 @@ class Scene:
 
     def rollout(self) -> dict[str, Any]:
         with self.store.reading() as connection:
-            return rollout_views.rollout(connection, "r")
+            return views.rollout(connection, "r")
 
     def known(self) -> int:
         """Devices whose report has been filed."""

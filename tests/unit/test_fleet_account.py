@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.account import MAX_SPANS, admit, doubtful
-from fleet.spans import runs, union
+from fleet.ingest.account import MAX_SPANS, admit, doubtful
+from fleet.ingest.spans import runs, union
 
 SEQS = st.lists(st.integers(1, 40), max_size=30)
 GAPS = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 8)).map(lambda p: (p[0], p[0] + p[1])), max_size=3)

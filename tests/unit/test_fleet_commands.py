@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 from edge.contract.control import Phase
-from fleet import audit, commands, registry, rollout_views
-from fleet.advance import advance
+from fleet import audit, registry
 from fleet.errors import AuditBroken, NotFound, NotPossible, PlanError
-from fleet.plan import Plan, Selector, Wave
-from fleet.rollout import State
-from fleet.rollout_rows import open_rollouts, read_facts, read_rollout
-from fleet.rollouts import carry_on
+from fleet.rollouts import commands, views
+from fleet.rollouts.advance import advance
+from fleet.rollouts.conductor import carry_on
+from fleet.rollouts.plan import Plan, Selector, Wave
+from fleet.rollouts.rollout import State
+from fleet.rollouts.rows import open_rollouts, read_facts, read_rollout
+from fleet.rollouts.trial import compare_arms
 from fleet.store import Store
-from fleet.trial import compare_arms
 from tests.sim.models import package, zipped
 from tests.sim.rollout_records import NEW, OLD, OTHER, confirm_earlier, filled, look, obey, readings, report, told
 
@@ -43,9 +44,9 @@ def steer(store: Store, state: State, name: str = "r") -> None:
         commands.steer(connection, name, state, "ana", "because")
 
 
-def shown(store: Store, name: str = "r") -> rollout_views.Document:
+def shown(store: Store, name: str = "r") -> views.Document:
     with store.reading() as connection:
-        return rollout_views.rollout(connection, name)
+        return views.rollout(connection, name)
 
 
 def log(store: Store) -> list[tuple[str, str, str]]:

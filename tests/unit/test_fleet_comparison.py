@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from fleet.comparison import Sample, _skipped, _ways, compare
+from fleet.rollouts.comparison import Sample, _skipped, _ways, compare
 
 
 def sample(*means: float) -> Sample:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from fleet.completeness import Hour, Lapse, by_hour
+from fleet.questions.completeness import Hour, Lapse, by_hour
 from tests.sim.fleet_records import NOON
 
 

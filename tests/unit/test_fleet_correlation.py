@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet.correlation import Outcome, find_suspicion, tail
+from fleet.rollouts.correlation import Outcome, find_suspicion, tail
 
 
 def outcomes(*groups: tuple[str, int, int]) -> list[Outcome]:

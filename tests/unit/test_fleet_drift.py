@@ -11,7 +11,7 @@ from fleet.drift.heat import heat_map
 from fleet.drift.labels import Label, Said, labels_since, say
 from fleet.drift.windows import Where, filed, summed
 from fleet.errors import NotFound, PlanError
-from fleet.ledger import Watermark
+from fleet.ingest.ledger import Watermark
 from fleet.store import Store
 from tests.sim.fleet_drift import NOON, REFERENCE, drift, window
 from tests.sim.fleet_records import EPOCH, batch, letter
@@ -69,8 +69,8 @@ def test_a_selection_is_by_place_and_time(store):
 
 
 def test_a_window_of_another_camera_than_its_topic_is_no_letter():
-    from fleet.intake import Reject
-    from fleet.intake import read as read_message
+    from fleet.ingest.intake import Reject
+    from fleet.ingest.intake import read as read_message
 
     topic = "canopy/v1/site/dev/drift/elsewhere"
     assert isinstance(read_message(topic, drift(window(0)).encode()), Reject)
@@ -143,7 +143,7 @@ def test_what_a_gap_told_dropped_and_arrived_all_the_same_is_not_missing(store):
     from tests.sim.fleet_records import gap
 
     store.commit([letter(batch([1])), letter(gap(2, 3)), letter(drift(window(0), first=2))])
-    from fleet import views
+    from fleet.questions import views
 
     with store.reading() as connection:
         (account,) = views.stream_accounts(connection, views.find_device(connection, "site", "dev")["id"])

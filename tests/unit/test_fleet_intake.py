@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge.contract import topics
 from edge.contract.messages import Ack
-from fleet.intake import HEAD_BYTES, Letter, Reject, read
+from fleet.ingest.intake import HEAD_BYTES, Letter, Reject, read
 from tests.sim.fleet_records import EPOCH, batch, gap, health
 
 LEVELS = st.lists(st.text(max_size=8), max_size=6).map("/".join)

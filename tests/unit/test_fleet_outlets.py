@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fleet import metrics
 from fleet.homeassistant import HomeAssistant
-from fleet.ingest import Ingest
+from fleet.ingest.ingest import Ingest
 from fleet.settings import HomeAssistantSettings, MqttSettings
 from fleet.store import Store
 from tests.sim.fleet_records import batch, health, letter

@@ -8,10 +8,10 @@ from edge.contract.records import EventKind
 from fleet.alerts.book import Silence
 from fleet.alerts.rules import Rule, Subject
 from fleet.alerts.standing import Alert, State
-from fleet.overview import Headline
 from fleet.pages.concerns import beside, gathered, of_device
 from fleet.pages.figures import figure, total
 from fleet.pages.hours import share
+from fleet.questions.overview import Headline
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=timezone.utc)
 DEVICE = {"id": 1, "site": "north", "device": "bench-1", "online": True, "last_seen": NOW}

@@ -10,14 +10,15 @@ import pytest
 
 from edge.contract.messages import Info, State
 from edge.contract.records import EventKind
-from fleet import pictures, views
-from fleet.intake import Letter
-from fleet.rollups import roll_up
+from fleet import pictures
+from fleet.ingest.intake import Letter
+from fleet.questions import views
+from fleet.rollouts.wishes import settle, wish
 from fleet.service import listen, serve_web
 from fleet.settings import HttpSettings
 from fleet.store import Store
+from fleet.upkeep.rollups import roll_up
 from fleet.web import create_app
-from fleet.wishes import settle, wish
 from tests.sim.fleet_records import EPOCH, event
 from tests.sim.grower import history, picture
 

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.contract.control import Failure, Phase, Window
-from fleet.advance import advance
 from fleet.errors import PlanError
-from fleet.plan import Correlation, Errors, Plan, Selector, Wave, load_plan, make_plan
-from fleet.rollout import GOING_ON, TOLD, Rollout, Standing, State
+from fleet.rollouts.advance import advance
+from fleet.rollouts.plan import Correlation, Errors, Plan, Selector, Wave, load_plan, make_plan
+from fleet.rollouts.rollout import GOING_ON, TOLD, Rollout, Standing, State
 from tests.sim.fleet_on_paper import NEW, OLD, OTHER, PaperFleet, fleet_of, rollout_of
 
 NO_CORRELATION = Correlation(alpha=0.0)

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from edge.contract.control import Window
-from fleet import plan_options
 from fleet.cli import app
 from fleet.errors import PlanError
-from fleet.plan import Plan
+from fleet.rollouts import options
+from fleet.rollouts.plan import Plan
 from fleet.store import Store
 from tests.sim.models import zipped
 from tests.sim.rollout_records import filled, look, obey
@@ -149,14 +149,14 @@ def test_the_audit_log_is_verified(config: Path, store: Store) -> None:
 
 
 def test_options_make_the_plan_that_they_say() -> None:
-    waves = plan_options.waves("5%, 50,100", ["canary"], "6h", 2, 90, 5)
-    plan = Plan.model_validate({"waves": waves, "window": plan_options.window("22:00-05:30", night=True)})
+    waves = options.waves("5%, 50,100", ["canary"], "6h", 2, 90, 5)
+    plan = Plan.model_validate({"waves": waves, "window": options.window("22:00-05:30", night=True)})
     assert [wave.percent for wave in plan.waves] == [100, 5, 50, 100]
     assert plan.waves[0].select.tags == ("canary",)
     assert (plan.waves[1].soak_s, plan.waves[1].success_threshold, plan.waves[1].errors.any) == (21_600, 0.9, 0.05)
     assert plan.window == Window(start_minute=1320, end_minute=330, daylight=False)
-    assert plan_options.window(None, night=False) is None
-    assert [plan_options.seconds(spoken) for spoken in ("90", "90s", "1.5min", "2d")] == [90, 90, 90, 172_800]
+    assert options.window(None, night=False) is None
+    assert [options.seconds(spoken) for spoken in ("90", "90s", "1.5min", "2d")] == [90, 90, 90, 172_800]
     for spoken in ("", "-1s", "1w", "1e9", "99999999999d", "25:00-05:00"):
         with pytest.raises(PlanError):
-            plan_options.seconds(spoken)
+            options.seconds(spoken)

@@ -13,14 +13,14 @@ from edge.contract.messages import ObservationBatch
 from edge.contract.records import EventKind, ObservationEntry, TraitValue
 from edge.contract.traits import LEAF_COUNT, PROJECTED_LEAF_AREA, Unit
 from fleet import schema
-from fleet.crops import set_crop
 from fleet.errors import BadCursor, NotFound, NotPossible
-from fleet.overview import overview
-from fleet.readings import Cursor, Selection, every_reading, page_of_readings
-from fleet.retention import let_readings_go
-from fleet.rollups import roll_up
-from fleet.series import Place, series
+from fleet.questions.crops import set_crop
+from fleet.questions.overview import overview
+from fleet.questions.readings import Cursor, Selection, every_reading, page_of_readings
+from fleet.questions.series import Place, series
 from fleet.store import Store
+from fleet.upkeep.retention import let_readings_go
+from fleet.upkeep.rollups import roll_up
 from tests.sim.fleet_records import EPOCH, NOON, batch, clock, event, letter, observation
 
 PLACE = Place("site", "dev", "cam", "P1")

@@ -12,11 +12,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from edge.contract.messages import Info, State
-from fleet import schema, views
+from fleet import schema
 from fleet.errors import ConfigError, StoreUnavailable, StoreUnusable
-from fleet.intake import Reject
-from fleet.ledger import Watermark
-from fleet.rejects import MAX_REJECTS
+from fleet.ingest.intake import Reject
+from fleet.ingest.ledger import Watermark
+from fleet.ingest.rejects import MAX_REJECTS
+from fleet.questions import views
 from fleet.store import Store
 from tests.sim.fleet_records import EPOCH, NOON, OTHER_EPOCH, batch, event, gap, health, letter
 

@@ -9,10 +9,10 @@ from sqlalchemy import func, select, text
 
 from edge.contract.messages import ObservationBatch
 from fleet import migrations, schema
-from fleet.partitions import PART, extend, let_go, parts
 from fleet.settings import StoreSettings
 from fleet.store import Store
-from fleet.upkeep import look_after
+from fleet.upkeep.partitions import PART, extend, let_go, parts
+from fleet.upkeep.upkeep import look_after
 from tests.sim.fleet_records import EPOCH, letter, observation
 
 NOW = datetime.now(timezone.utc).replace(minute=30, second=0, microsecond=0)

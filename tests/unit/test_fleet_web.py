@@ -10,7 +10,7 @@ import pytest
 
 from edge.contract.messages import Info, ObservationBatch
 from edge.contract.records import Outcome
-from fleet.intake import Reject
+from fleet.ingest.intake import Reject
 from fleet.service import listen, serve_web
 from fleet.settings import HttpSettings
 from fleet.store import Store

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from edge.contract.control import Desired, Phase, Reported, Wanted
-from fleet import audit, commands
+from fleet import audit
 from fleet.errors import NotFound, PlanError
-from fleet.plan import Plan
+from fleet.rollouts import commands
+from fleet.rollouts.plan import Plan
+from fleet.rollouts.wishes import Changes, again, settle, untold, wish
 from fleet.store import Store
-from fleet.wishes import Changes, again, settle, untold, wish
 from tests.sim.rollout_records import NEW, OLD, filled, look, obey, said, told
 from tests.sim.rollout_records import report as reports
 
@@ -76,7 +77,7 @@ def test_settings_wait_while_a_rollout_is_under_way_on_the_device_and_keep_what_
     assert (sent.revision, sent.settings, sent.wanted and sent.wanted.model) == (2, {"a.b": 1}, NEW.ref)
     look(store)
     with store.reading() as connection:
-        from fleet.rollout_views import rollout
+        from fleet.rollouts.views import rollout
 
         standing = {one["device"]: one["standing"] for one in rollout(connection, "r")["devices"]}
     assert standing[f"site/{DEVICE}"] == "succeeded"

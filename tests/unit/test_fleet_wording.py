@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from fleet import wording
+from fleet.pages import wording
 from tests.sim.fleet_records import NOON
 
 

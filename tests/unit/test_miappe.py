@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from fleet.cli import app as command_line
-from fleet.readings import Selection, every_reading
+from fleet.questions.readings import Selection, every_reading
+from fleet.questions.variables import Variable
 from fleet.store import Store
-from fleet.variables import Variable
 from tests.sim.fleet_filled import filled
 
 TABLES = (

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from fleet.cli import app as command_line
 from fleet.errors import NotPossible
-from fleet.readings import Selection, every_reading
+from fleet.questions.readings import Selection, every_reading
 from fleet.store import Store
 from fleet.warehouse import run
 from fleet.warehouse.position import Choice

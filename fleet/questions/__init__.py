@@ -1,0 +1,1 @@
+"""Read-only questions to the store, for pages, APIs, exports and commands."""

@@ -1,0 +1,1 @@
+"""What the store needs while it runs: parts of tables, roll-ups, and letting go of what is old."""
