@@ -11,7 +11,7 @@ from rich.text import Text
 from edge.aim import Aim, advice
 from edge.views import facts_table
 
-BAR = 40
+BAR = 32
 LEVELS = " ▁▂▃▄▅▆▇█"
 HALF = "▀"
 LEAST_PICTURE_ROWS = 6

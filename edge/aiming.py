@@ -24,7 +24,7 @@ from edge.control.protocol import AskAim
 from edge.errors import EndOfSource, FrameUnreadable, NoDaemon
 from edge.overlay import jpeg, with_plot_frames
 from edge.settings import CameraSettings, DeviceSettings
-from edge.sources import open_source
+from edge.sources import open_look
 
 TERMINAL_WIDTH_PX = 160
 PAGE_WIDTH_PX, PAGE_QUALITY = 960, 75
@@ -65,7 +65,7 @@ class Session:
 
     def _own(self, width_px: int) -> Iterator[dict[str, Any]]:
         next_s = 0.0
-        with open_source(self.camera) as source:
+        with open_look(self.camera) as source:
             while True:
                 if not source.finite and time.monotonic() < next_s:
                     source.skip()

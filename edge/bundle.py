@@ -21,6 +21,8 @@ from edge.clock import boot_id, read_clock, utc_now
 from edge.doctor import run_checks
 from edge.errors import CanopyError, ConfigError
 from edge.health import hardware
+from edge.log_source import from_daemon
+from edge.logring import MAX_LINES
 from edge.redact import Redactor
 from edge.settings import DeviceSettings
 from edge.status import STATUS_FILE
@@ -70,6 +72,7 @@ def _of_device(settings: DeviceSettings | ConfigError, timeout_s: float) -> dict
         return {"settings.txt": lambda: str(settings)}
     return {
         "settings.json": lambda: settings.model_dump_json(indent=1),
+        "daemon.txt": lambda: "\n".join(from_daemon(settings.state_dir, MAX_LINES, "debug", follow=False)),
         "status.json": lambda: _tail(settings.run_dir / STATUS_FILE),
         "doctor.json": lambda: _json([asdict(each) for each in run_checks(settings, timeout_s=timeout_s)]),
         "outbox.json": lambda: _json(_outbox(settings)),

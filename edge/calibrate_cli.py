@@ -248,6 +248,8 @@ def remove(
         settings = read_settings(config)
         store = _store(settings, _camera(settings, camera).name)
         before = store.read()
+        if before.empty:
+            raise CalibrationFailed(f"camera {camera} is not calibrated, so nothing is removed")
         drop(store, part.value if part else None)
         kept = "" if before.empty else f"; back with: canopy calibrate use {camera} {before.digest[7:19]}"
         typer.echo(f"camera {camera}: {part.value if part else 'its calibration'} is removed{kept}")

@@ -32,7 +32,7 @@ def change(config: Path, path: str, value: Any) -> DeviceSettings:
         )
     text = read(config)
     changed = with_value(text, path, value)
-    settings = settings_of(changed, config)
+    settings = settings_of(changed, config, path)
     replace(config, changed)
     return settings
 

@@ -11,10 +11,14 @@ from edge.views import listing_table
 
 STYLES = {"fleet": "cyan", "environment": "yellow", "default": "dim"}
 
+WIDEST_NAME = 48
+"""A value is broken before a name is."""
+
 
 def origins_view(found: Sequence[Origin], about_fleet: Mapping[str, Any]) -> RenderableType:
     """A line for each setting."""
     table = listing_table("setting", "value", "from")
+    table.columns[0].width = min(WIDEST_NAME, max((len(each.path) for each in found), default=0))
     for each in found:
         table.add_row(each.path, _value(each.value), Text(each.origin, STYLES.get(each.origin, "")))
     told = [Text(f"the fleet's {name}: {_value(value)}", "yellow") for name, value in about_fleet.items()]

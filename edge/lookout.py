@@ -39,7 +39,7 @@ class View:
         image: the fitted picture, uint8 [1, H, W, 3], BGR.
         placement: where the picture lies in it.
         manifest: the model's.
-        flags: why it was not measured; empty if it was.
+        flags: what is wrong with it; it was measured all the same if there is a segmentation.
         segmentation: what was found.
         plots: the plots on the grid.
         measured: one for each plot.

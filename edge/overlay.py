@@ -41,7 +41,7 @@ def overlay(view: View) -> Picture:
     if view.segmentation is not None and view.plots is not None:
         _draw_plants(drawn, view)
         _draw_plots(drawn, view)
-    _write_line(drawn, _summary(view))
+    _write_line(drawn, summary(view))
     return drawn
 
 
@@ -132,10 +132,10 @@ def _draw_plots(drawn: Picture, view: View) -> None:
             continue
         y_px, x_px = rows.min() * drawn.shape[0] / height, columns.min() * drawn.shape[1] / width
         room_px = (columns.max() + 1 - columns.min()) * drawn.shape[1] / width
-        _write_in(drawn, (round(x_px) + 3, round(y_px) + 3), round(room_px) - 6, _caption(plot))
+        _write_in(drawn, (round(x_px) + 3, round(y_px) + 3), round(room_px) - 6, caption(plot))
 
 
-def _caption(plot: PlotTraits) -> tuple[str, ...]:
+def caption(plot: PlotTraits) -> tuple[str, ...]:
     """What to write on a plot, the longest first."""
     values = {trait.trait: round(trait.value) for trait in plot.traits}
     if not any(values.get(name) for name in COUNTS):
@@ -180,7 +180,7 @@ def _write(drawn: Picture, text: str, corner: tuple[int, int], scale: float) -> 
     cv2.putText(drawn, text, (x + 3, y + height_px + 2), FONT, scale, WHITE, 1, cv2.LINE_AA)
 
 
-def _summary(view: View) -> str:
+def summary(view: View) -> str:
     """Camera, time and what came of it, in ASCII, which is all that the font has."""
     model = f"{view.manifest.name} {view.manifest.version}"
     head = f"{view.frame.camera_id}  {view.frame.captured_at:%Y-%m-%d %H:%M:%S} UTC  {model}"

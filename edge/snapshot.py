@@ -18,7 +18,7 @@ from edge.model import Model
 from edge.observe import Observer
 from edge.overlay import jpeg, overlay
 from edge.settings import CameraSettings, DeviceSettings
-from edge.sources import open_source
+from edge.sources import open_look
 
 TRIES = 30
 """Broken pictures that may come before the first whole one: a stream is joined in its middle."""
@@ -59,7 +59,7 @@ def first_frame(camera: CameraSettings) -> Frame:
     Raises:
         CaptureError: there is none.
     """
-    with open_source(camera) as source:
+    with open_look(camera) as source:
         for _ in range(TRIES):
             with suppress(FrameUnreadable):
                 return source.read()

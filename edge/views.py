@@ -59,7 +59,7 @@ def status_view(status: Status, budget_bytes: int, *, running: bool) -> Renderab
         facts.add_row("heat", Text("; ".join(filter(None, (slowed, relief))), "red"))
     if health.clock_ok is False:
         facts.add_row("clock", Text("not believed: no time server was heard since boot", "red"))
-    return Group(facts, _cameras(status))
+    return Group(facts, _cameras(status, running=running))
 
 
 def stats_view(stats: OutboxStats, budget_bytes: int) -> RenderableType:
@@ -162,8 +162,8 @@ def _presence(status: Status, now: datetime, *, running: bool) -> Text:
     return Text(f"runs as pid {status.pid} since {since}")
 
 
-def _cameras(status: Status) -> Table:
-    table = _counting_table("outages", "now")
+def _cameras(status: Status, *, running: bool) -> Table:
+    table = _counting_table("outages", "now" if running else "when last heard of")
     for name, camera in status.cameras.items():
         counts = _counts(status.health.frames.get(name, Tally()))
         table.add_row(name, *counts, f"{camera.outages:,}", _camera_now(camera))

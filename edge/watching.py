@@ -91,7 +91,7 @@ def table(latest: list[Observation], missed: int, height: int) -> RenderableType
         _add_row(shown, each, used, now, several=several)
     told = [f"{len(latest)} plot{'s' * (len(latest) != 1)}"]
     if len(latest) > room:
-        told.append(f"{len(latest) - room} more do not fit: --plot or --camera chooses")
+        told.append(f"{len(latest) - room} more would not fit: --plot or --camera chooses")
     if missed:
         told.append(f"{missed} came too fast to be shown")
     return Group(shown, Text(f"{'; '.join(told)}; Ctrl-C ends", "dim"))

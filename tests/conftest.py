@@ -17,13 +17,20 @@ settings.load_profile("same")
 
 NOT_ON_A_DEVICE = {
     *("torch", "lightning", "model_signing", "onnxscript", "onnxslim", "pycocotools"),
-    *("amqtt", "argon2", "deltalake", "fastapi", "jinja2", "psycopg", "sqlalchemy", "uvicorn", "websockets"),
+    *("alembic", "amqtt", "argon2", "deltalake", "fastapi", "jinja2", "psycopg", "sqlalchemy", "uvicorn", "websockets"),
 }
 """What tests of training, export and fleet import, and no test of the device."""
+
+BROWSER = Path(__file__).with_name("browser")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", action="store_true", help="skip test files that import what a device does not have")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the fleet's pages on a device: what their tests share imports the fleet before any file is skipped."""
+    return True if config.getoption("device") and collection_path == BROWSER else None
 
 
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:

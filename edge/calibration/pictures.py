@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge.errors import CalibrationFailed, CaptureError
 from edge.settings import CameraSettings
-from edge.sources import open_source
+from edge.sources import open_look
 
 SETTLE_PICTURES = 10
 """A camera that was just opened finds its exposure first."""
@@ -39,7 +39,7 @@ def take_picture(camera: CameraSettings) -> NDArray[np.uint8]:
     Raises:
         CaptureError: it shows nothing; a daemon that runs holds most cameras.
     """
-    source = open_source(camera)
+    source = open_look(camera)
     try:
         with source:
             for _ in range(0 if source.finite else SETTLE_PICTURES):

@@ -14,7 +14,7 @@ from edge.errors import CameraLost, CanopyError, CaptureError, FrameUnreadable
 from edge.frame import Frame
 from edge.lock import is_held
 from edge.settings import CameraSettings, DeviceSettings
-from edge.sources import open_source
+from edge.sources import open_look
 from edge.status import Status, read_status
 from edge.stored import Selection, StoredRecord, stored_records
 
@@ -83,7 +83,7 @@ class Patient:
 
 def _take(camera: CameraSettings, taken: "Future[Frame]") -> None:
     try:
-        with open_source(camera) as source:
+        with open_look(camera) as source:
             for left in reversed(range(TRIES)):
                 try:
                     frame = source.read()

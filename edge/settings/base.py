@@ -10,6 +10,9 @@ SECRETS = ("password", "url", "pipeline", "command")
 """Settings whose values are never shown."""
 
 
+NO_SUCH = "there is no such setting; see configs/device.yaml"
+
+
 class Settings(BaseModel):
     """A group of settings: unknown keys are errors, so a typing mistake never passes silently."""
 
@@ -41,5 +44,6 @@ def _explain(error: ValidationError) -> str:
         place = ".".join(str(part) for part in problem["loc"]) or "file"
         hidden = problem["type"] == "missing" or place.rstrip(".0123456789").endswith(SECRETS)
         found = "" if hidden else f" (found {problem['input']!r:.80})"
-        lines.append(f"  {place}: {problem['msg']}{found}")
+        what = NO_SUCH if problem["type"] == "extra_forbidden" else problem["msg"]
+        lines.append(f"  {place}: {what}{found}")
     return "\n".join(lines)

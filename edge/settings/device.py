@@ -74,8 +74,8 @@ def load_settings(path: Path) -> DeviceSettings:
     return settings_of(text, path)
 
 
-def settings_of(text: str, path: Path) -> DeviceSettings:
-    """Check what stands, or is to stand, in the configuration file ``path``.
+def settings_of(text: str, path: Path, change: str = "") -> DeviceSettings:
+    """Check what stands, or with a value of ``change`` is to stand, in the configuration file ``path``.
 
     Raises:
         ConfigError: it is not YAML, or a value is wrong.
@@ -86,7 +86,8 @@ def settings_of(text: str, path: Path) -> DeviceSettings:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} holds {type(tree).__name__}, not a mapping of settings; see configs/device.yaml")
-    return _anchored(checked(DeviceSettings, _with_environment(tree), str(path)), path.resolve().parent)
+    source = f"{path} stays as it is; with this {change} it" if change else str(path)
+    return _anchored(checked(DeviceSettings, _with_environment(tree), source), path.resolve().parent)
 
 
 def _with_environment(tree: dict[str, Any]) -> dict[str, Any]:

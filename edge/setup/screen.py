@@ -28,5 +28,5 @@ def show_picture(picture: NDArray[np.uint8]) -> None:
 
 
 def show_reading(records: list[StoredRecord]) -> None:
-    """The first observations, as ``canopy outbox tail`` would show them."""
+    """The first observations, as ``canopy buffer tail`` would show them."""
     Console(highlight=False).print(records_view(records))

@@ -201,7 +201,7 @@ def _broker(questions: Questions, places: Places, site: str, device: str, fleet:
             "broker", f"Broker (HOST[:PORT], or {NONE})", proposed_broker, lambda words: broker_of(words, secured)
         )
         if wanted is None:
-            typer.echo("  results stay on this device; canopy outbox export writes them as CSV")
+            typer.echo("  results stay on this device; canopy buffer export writes them as CSV")
             return None
         try:
             reached = tried(anchored(wanted, places.state_dir), site, device)

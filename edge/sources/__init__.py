@@ -160,6 +160,15 @@ def open_source(camera: CameraSettings, variant: int = 0) -> FrameSource:
     return Burst(source, camera.burst)
 
 
+def open_look(camera: CameraSettings) -> FrameSource:
+    """The source for somebody who looks while no daemon does: of a folder that pictures arrive in, the newest first."""
+    if isinstance(camera.source, FolderSource) and camera.source.follow:
+        from edge.sources.folder import Newest  # noqa: PLC0415
+
+        return Newest(camera.name, camera.source)
+    return open_source(camera)
+
+
 def _open_source(camera: CameraSettings, variant: int) -> FrameSource:
     source = camera.source
     if isinstance(source, FolderSource):

@@ -92,6 +92,15 @@ class Folder(FrameSource):
             raise ValueError(f"{self._current}: {type(error).__name__}: {error}") from error
 
 
+class Newest(Folder):
+    """The same pictures from the newest back."""
+
+    def open(self) -> None:
+        """As a folder."""
+        super().open()
+        self._rest = iter(sorted(self._rest, reverse=True))
+
+
 class Inbox(Folder):
     """A folder that pictures arrive in: each is taken once, when it has not changed for ``SETTLED_S``.
 

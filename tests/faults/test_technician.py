@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -140,6 +141,15 @@ def test_the_log_is_read_by_level_and_followed(bench: Bench) -> None:
     threading.Timer(0.3, log.error, ["what came later"]).start()
     assert "what came later" in next(followed)["text"]
     followed.close()
+
+
+def test_the_bundle_has_the_running_daemons_own_log(bench: Bench, tmp_path: Path) -> None:
+    bench.start()
+    logging.getLogger("edge.test").error("a grave matter")
+    target = tmp_path / "bundle.zip"
+    assert bench.canopy("support-bundle", "-o", target, "--timeout", "5").exit_code == 0
+    with zipfile.ZipFile(target) as archive:
+        assert "a grave matter" in archive.read("daemon.txt").decode()
 
 
 def test_a_change_of_the_file_runs_when_it_is_applied_and_nothing_is_lost(bench: Bench) -> None:

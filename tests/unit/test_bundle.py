@@ -87,7 +87,7 @@ def test_no_secret_is_in_the_bundle_and_all_that_support_needs_is(config: Path, 
     assert found == []
     assert set(members) == {
         "about.json", "settings.json", "status.json", "doctor.json", "outbox.json", "events.json", "chip.json",
-        "log.txt", "kernel.txt", "disks.txt", "cameras.txt",
+        "daemon.txt", "log.txt", "kernel.txt", "disks.txt", "cameras.txt",
     }  # fmt: skip
     assert "192.0.2.7:554" in members["log.txt"], "which camera it was, is not hidden"
     assert "updates.example/a" in members["log.txt"]
@@ -103,7 +103,7 @@ def test_a_configuration_that_cannot_be_used_is_told_in_the_bundle(config: Path,
     assert CliRunner().invoke(app, words).exit_code == 0
     with zipfile.ZipFile(target) as archive:
         members = {name: archive.read(name).decode() for name in archive.namelist()}
-    assert "nonsense: Extra inputs" in members["settings.txt"]
+    assert "nonsense: there is no such setting" in members["settings.txt"]
     assert [secret for secret in SECRETS for text in members.values() if secret in text] == []
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import Result
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from edge.cli import app
@@ -324,3 +326,16 @@ def test_a_technicians_command_loads_neither_opencv_nor_onnxruntime(config):
 def test_the_shipped_configuration_is_a_good_one():
     settings = load_settings(ROOT / "configs" / "device.yaml")
     assert settings.inference.package.samefile(ROOT / "packages" / "rosette")
+
+
+def test_every_command_that_a_message_or_a_page_names_is_there() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined] - a group of commands
+    prose = {"stay", "tells", "that", "darker", "cover", "height"}
+    pages = [*(ROOT / "edge").rglob("*.py"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    for page in pages:
+        for command, part in re.findall(r"\bcanopy ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?", page.read_text("utf-8")):
+            if command in prose:
+                continue
+            assert command in commands, f"{page}: canopy {command}"
+            parts = getattr(commands[command], "commands", {part: None})
+            assert not part or part in {*parts, "has"}, f"{page}: canopy {command} {part}"

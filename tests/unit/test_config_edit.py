@@ -122,6 +122,8 @@ def test_a_change_is_checked_kept_with_the_files_rights_and_taken_back(config):
     refused = canopy("config", "set", "cameras.top.max_fps", "-1", "-c", config)
     assert (refused.exit_code, config.read_text()) == (2, before)
     assert "greater than 0" in refused.stderr
+    assert "stays as it is; with this cameras.top.max_fps" in refused.stderr
+    assert "no such setting" in canopy("config", "set", "nonsense", "1", "-c", config).stderr
     done = canopy("config", "set", "cameras.top.max_fps", "5", "-c", config)
     assert (done.exit_code, "when the daemon starts" in done.stdout) == (0, True)
     assert config.read_text() == before.replace("max_fps: 2", "max_fps: 5")

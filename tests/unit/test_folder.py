@@ -13,7 +13,7 @@ from PIL import Image
 import edge.sources.folder
 from edge.errors import CameraLost, CaptureError
 from edge.settings import CameraSettings
-from edge.sources import FrameSource, open_source
+from edge.sources import FrameSource, open_look, open_source
 from tests.sim.camera import read_all
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -236,3 +236,13 @@ def test_an_inbox_that_was_away_is_read_on_with_what_came_meanwhile(tmp_path, mo
         assert again.is_ready()
         assert again.read().pixels.shape[1] == 80
         assert not again.is_ready()
+
+
+def test_who_looks_into_a_folder_that_pictures_arrive_in_sees_the_newest(tmp_path):
+    for number, name in enumerate(("2024-06-01_0800.png", "2024-06-01_1000.png", "2024-06-01_0900.png")):
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / name)
+    source = {"kind": "folder", "path": tmp_path, "follow": True}
+    with open_look(CameraSettings(name="bench", source=source)) as look:
+        assert [look.read().captured_at.hour for _ in range(3)] == sorted(
+            (frame.captured_at.hour for frame in read_all(folder(tmp_path))), reverse=True
+        )

@@ -29,8 +29,8 @@ from fleet.frames.desk import FrameDesk
 from fleet.frames.outlines import area_px, cells_of, polygons, rings
 from fleet.settings import FrameSettings
 from fleet.store import Store
+from tests.sim.kept_frames import described
 from tests.sim.waiting import wait_for
-from tests.unit.test_harvest import described
 from training.cli import app as train_command
 from training.synthetic import render_rosettes
 

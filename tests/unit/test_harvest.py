@@ -1,6 +1,5 @@
 """Kept frames: the labels are the model's, what is private is not in the file, and a kill leaves whole frames only."""
 
-import hashlib
 import json
 import random
 import signal
@@ -37,6 +36,7 @@ from edge.segmentation import Objects, Segmentation
 from edge.settings import CameraSettings, InferenceSettings
 from edge.settings.harvest import HarvestSettings
 from tests.sim.green_model import build_green_package
+from tests.sim.kept_frames import described
 from tests.sim.pictures import discs
 from tests.sim.waiting import wait_for
 
@@ -222,7 +222,7 @@ def test_old_frames_and_the_oldest_of_too_many_go(tmp_path: Path) -> None:
 WRITE_FOR_EVER = """
 import sys
 from pathlib import Path
-from tests.unit.test_harvest import described
+from tests.sim.kept_frames import described
 from edge.harvest.shelf import Shelf
 shelf, number = Shelf(Path(sys.argv[1]), "top"), 0
 while True:
@@ -230,21 +230,6 @@ while True:
     shelf.write(*described(number))
     print(number, flush=True)
 """
-
-
-def described(number: int) -> tuple[KeptFrame, bytes]:
-    """A frame of its own for each number."""
-    pixels = np.full((64, 96, 3), number % 250, np.uint8)
-    jpeg = cv2.imencode(".jpg", pixels)[1].tobytes() + b"\x00" * (number % 7) + b"\xff\xd9"
-    at = datetime(2026, 3, 1, tzinfo=timezone.utc) + timedelta(seconds=number)
-    digest = f"sha256:{hashlib.sha256(jpeg).hexdigest()}"
-    frame = KeptFrame(
-        site="gh", device="cam", camera="top", captured_at=at, clock_ok=True, image=digest, image_bytes=len(jpeg),
-        height_px=64, width_px=96, model="sha256:" + "0" * 64, reason=Reason.RANDOM, probability=0.5,
-        categories=("leaf",), grid=(16, 24), cell_px=4.0,
-        labels=({"category": "leaf", "score": 0.9, "counts": packed([10, 20, 354])},),
-    )  # fmt: skip
-    return frame, jpeg
 
 
 def test_a_kill_while_frames_are_written_leaves_whole_ones_only(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from edge.harvest.shelf import Shelf as FrameShelf
 from edge.outbox import OUTBOX_FILE, Outbox
 from edge.retention import make_room
 from edge.settings import DeviceSettings, OutboxSettings
-from tests.unit.test_harvest import described
+from tests.sim.kept_frames import described
 
 RECORDS = 10
 

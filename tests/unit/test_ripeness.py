@@ -1,5 +1,7 @@
 """Fruit by ripeness: the shares of colour that the USDA's classes are made of, and what cannot be judged."""
 
+from datetime import datetime, timezone
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,6 +9,9 @@ from numpy.typing import NDArray
 from edge.calibration.applied import UNCALIBRATED, Applied
 from edge.contract.manifest import Manifest, Thing
 from edge.contract.records import Outcome, QualityFlag, TraitValue
+from edge.frame import Frame
+from edge.lookout import View
+from edge.overlay import caption, summary
 from edge.plots import Plots
 from edge.preprocess import GRID_STRIDE_PX, fit
 from edge.ripeness import STAGES, Stage, stages_of
@@ -162,6 +167,23 @@ def test_colours_are_corrected_by_the_card_before_they_are_judged() -> None:
     _, values = measured(picture, outputs, applied=Applied(colours=np.ascontiguousarray(swapped)))["frame"]
     assert counts(values) == (1, 0, 0)
     assert values["fruit_count_green"].method.endswith("corrected by colour card")
+
+
+def test_the_drawing_says_how_many_are_of_each_stage_and_that_purple_light_did_not_end_the_measuring() -> None:
+    picture = painted({(4, 4): ((RED, 1.0),), (20, 20): ((GREEN, 1.0),)})
+    image, placement = fit(picture, 128, 128)
+    segmentation = decode(inference(FRUIT_MODEL, found([(4, 4), (20, 20)])), FRUIT_MODEL, placement)
+    plots = Plots(None).on(placement)
+    drawn = []
+    for flags in ((), (QualityFlag.LAMP,)):
+        entries = tuple(measure(image, segmentation, plots, FRUIT_MODEL, flags=flags))
+        frame = Frame(picture, 0, "row", datetime(2026, 7, 1, tzinfo=timezone.utc), 0.0)
+        view = View(frame, image, placement, FRUIT_MODEL, flags, segmentation, plots, entries)
+        drawn.append((caption(entries[0])[0], summary(view).partition("plot: ")[2]))
+    assert drawn == [
+        ("frame 2 fruit, 1 green, 1 ripe", "2 fruit, 1 green, 1 ripe"),
+        ("frame 2 fruit", "2 fruit (lamp)"),
+    ]
 
 
 def test_a_model_that_counts_no_fruit_reports_no_stage() -> None:

@@ -62,4 +62,4 @@ def _troubles(patient: Patient, stats: OutboxStats, scribe: Scribe) -> Iterator[
         waits = age(stats.oldest_undelivered_s or 0)
         yield scribe.warn(f"{stats.undelivered:,} records wait for the fleet, the oldest for {waits}", "see broker")
     if well:
-        yield scribe.ok(f"{stats.entries:,} records, {stats.undelivered:,} of them wait for the fleet")
+        yield scribe.ok(f"{stats.entries:,} stored, {stats.undelivered:,} waiting for the fleet")
