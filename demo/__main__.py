@@ -37,7 +37,7 @@ def main() -> int:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="canopy-demo-")))
         fleet = stack.enter_context(start_fleet(write_fleet_config(state)))
         config = write_device_config(state, arguments.source, fleet.mqtt_port)
-        console.print(f"[bold green]Canopy[/]  device {SITE}/{DEVICE}, fleet page [bold]{fleet.pages.page}[/]")
+        console.print(f"[bold green]Canopy[/]  device {SITE}/{DEVICE}, fleet page [bold]{fleet.page}[/]")
         until_end = has_end(arguments.source)
         if not until_end:
             console.print("Press Ctrl-C to end: a camera has no end of its own.")
@@ -98,7 +98,7 @@ def _account(fleet: Service, summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stay(fleet: Service) -> None:
-    console.print(f"The page stays at [bold]{fleet.pages.page}[/] until Ctrl-C.")
+    console.print(f"The page stays at [bold]{fleet.page}[/] until Ctrl-C.")
     try:
         fleet.process.wait()
     except KeyboardInterrupt:

@@ -111,7 +111,7 @@ def count_error(records: Iterator[Any], bench: Bench, days: range, calendar: Cal
         at = datetime.fromisoformat(record["clock"]["at"])
         if not begin <= at < end or record["outcome"] == Outcome.FAILED.value:
             continue
-        counted = next((trait["value"] for trait in record["traits"] if trait["name"] == "leaf_count"), 0.0)
+        counted = next((trait["value"] for trait in record["traits"] if trait["trait"] == "leaf_count"), 0.0)
         errors.append(abs(counted - bench.truth(at).leaves[record["plot"]]))
     return float(np.mean(errors))
 

@@ -197,7 +197,7 @@ def test_a_database_damaged_between_two_runs_is_put_aside_and_the_fleet_shows_th
         first = bench.run()
         scribble(bench.state / OUTBOX_FILE)
         second = bench.run()
-        stored = fleet.ingest.rows()
+        stored = fleet.rows()
     finally:
         fleet.close()
     assert first.delivered == first.appended
@@ -223,7 +223,7 @@ def test_what_a_full_budget_makes_the_device_drop_stands_in_the_fleet_as_a_gap(
     fleet.start()
     try:
         bench.run()
-        (numbers,) = fleet.ingest.rows().values()
+        (numbers,) = fleet.rows().values()
         gaps = fleet.gaps()
     finally:
         fleet.close()

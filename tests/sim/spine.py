@@ -215,7 +215,7 @@ def _columns(body: dict[str, Any]) -> tuple[str, ...]:
 def assert_everything_arrived_once(device: Device, fleet: Fleet) -> None:
     """Each record of the device's stream is in the fleet's store, once and as it was written; nothing else is."""
     at = device.stats()
-    kept, stored = device.rows(), fleet.ingest.rows()
+    kept, stored = device.rows(), fleet.rows()
     assert sorted(kept) == list(range(1, at.last_seq + 1)), "the outbox has kept everything"
     assert stored == {at.epoch: kept}, "the fleet has exactly what the device has appended"
     for captured, processed, dropped, failed in device.tallies():
