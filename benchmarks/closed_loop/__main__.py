@@ -6,7 +6,8 @@ Three devices, each ``canopy run`` over a rendered tray that grows, deliver to `
 plants are of another variety. The daemons notice by themselves, keep frames within their budgets and bring them home;
 a grower says what it was; a retraining is opened; a person labels the frames (here: draws the truth); ``retrain run``
 trains, packages, compares and judges, publishes, and begins a rollout, which the daemons take up from the update
-repository after their own tests. Then they measure two more days. Takes ten minutes on two cores.
+repository after their own tests. Then they measure two more days. It takes half an hour on two idle cores, and ends
+with an error where the gate refuses the candidate.
 """
 
 import argparse
@@ -134,6 +135,8 @@ class Story:
         fleet.run("retrain", "frames", name, out)
         say(fleet.run("retrain", "run", name, label(out, self.benches)))
         case = fleet.ask("retrain", "show", name)
+        if case["stage"] != "rolled_out":
+            raise RuntimeError(f"{name} is {case['stage']}")
         self.told["gate"] = [f"{each['slice']}: {each['says']}" for each in case["findings"]]
 
     def roll_out(self, fleet: Fleet, devices: list[Device], name: str) -> None:
