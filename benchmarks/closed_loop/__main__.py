@@ -135,8 +135,6 @@ class Story:
         fleet.run("retrain", "frames", name, out)
         say(fleet.run("retrain", "run", name, label(out, self.benches)))
         case = fleet.ask("retrain", "show", name)
-        if case["stage"] != "rolled_out":
-            raise RuntimeError(f"{name} is {case['stage']}")
         self.told["gate"] = [f"{each['slice']}: {each['says']}" for each in case["findings"]]
 
     def roll_out(self, fleet: Fleet, devices: list[Device], name: str) -> None:
