@@ -70,7 +70,7 @@ def divided(
     Raises:
         PlanError: a picture is not among the frames, or nothing of a part is there.
     """
-    images = [(image, _taken(image, frames)) for image in document.get("images", [])]
+    images = [(image, _taken(image, frames)) for image in document["images"]]
     back = held_back(taken for _, taken in images)
     parts: dict[str, list[Any]] = defaultdict(list)
     for image, taken in images:
@@ -98,7 +98,7 @@ def _taken(image: Any, frames: Mapping[str, Taken]) -> Taken:
 
 def _only(document: Document, ids: set[Any]) -> Document:
     images = [image for image in document["images"] if image["id"] in ids]
-    annotations = [each for each in document.get("annotations", []) if each.get("image_id") in ids]
+    annotations = [each for each in document["annotations"] if each["image_id"] in ids]
     return {**document, "images": images, "annotations": annotations}
 
 
@@ -114,9 +114,16 @@ def read_labels(path: Path) -> Document:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise PlanError(f"{path} cannot be read: {error}; export the labels as COCO to this place") from error
-    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-        raise PlanError(f"{path} lists no images; export the labels as COCO instance segmentation")
-    return document
+    held = document if isinstance(document, dict) else {}
+    images, annotations = held.get("images"), held.get("annotations")
+    if not _entries(images, "id") or not _entries(annotations, "image_id"):
+        raise PlanError(f"{path} lists no images or annotations; export the labels as COCO instance segmentation")
+    return held
+
+
+def _entries(given: Any, key: str) -> bool:
+    """Whether it is a list of objects that each have a number under ``key``."""
+    return isinstance(given, list) and all(isinstance(each, dict) and isinstance(each.get(key), int) for each in given)
 
 
 def write_parts(parts: Mapping[str, Document], folder: Path) -> dict[str, Path]:

@@ -4,6 +4,7 @@ Steps that take hours hold no transaction. What a step made stays when a later o
 training where it was.
 """
 
+import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from sqlalchemy import Connection
 
 from edge.contract.comparison import MAX_FILE_BYTES, Comparison
 from edge.contract.control import ModelRef
-from fleet import registry
+from fleet import audit, registry
 from fleet.errors import NotFound, NotPossible, PlanError
 from fleet.frames import dataset
 from fleet.repository import ceremony
@@ -60,20 +61,28 @@ def run(
     Raises:
         FleetError: a step cannot be done; each says which and why.
     """
-    made = make_candidate(store, settings, name, labels, say, stopping)
+    made = make_candidate(store, settings, name, labels, who, say, stopping)
     judged = judge(store, settings, name, made.comparison, made.zip, who)
     say(f"the gate {'is open' if judged.stage is Stage.PASSED else 'stays shut'}")
     if judged.stage is Stage.PASSED:
-        publish_candidate(settings, judged, made.zip)
+        publish_candidate(store, settings, judged, made.zip, who)
         say(f"published; the rollout is {roll_out(store, settings, name, who)}")
     with store.reading() as connection:
         return book.read(connection, name)
 
 
 def make_candidate(
-    store: Store, settings: FleetSettings, name: str, labels: Path, say: Say, stopping: threading.Event | None = None
+    store: Store,
+    settings: FleetSettings,
+    name: str,
+    labels: Path,
+    who: str,
+    say: Say,
+    stopping: threading.Event | None = None,
 ) -> Made:
     """Train on the labelled frames, package, and measure beside the champion.
+
+    The same labels go on with the training where it was; others begin one of their own.
 
     Raises:
         NotPossible: the service is not told how to train.
@@ -94,13 +103,17 @@ def make_candidate(
     work.mkdir(parents=True, exist_ok=True)
     shop, champion = Workshop(work, stopping), work / "champion"
     shop.run("canopy-export", "unpack", package_of(_repository(settings), case.champion), champion)
+    labelled = hashlib.sha256(labels.read_bytes()).hexdigest()
+    run_folder = work / f"run-{labelled[:12]}"
+    with store.writing() as connection:
+        audit.record(connection, who, "retrain train", name, case.champion.digest, labels=f"sha256:{labelled}")
     say(f"training on {len(document['images'])} labelled frames; {work / 'log'} tells how it goes")
-    course = ("--run", work / "run", "--init", champion, "--config", retraining.fit)
+    course = ("--run", run_folder, "--init", champion, "--config", retraining.fit)
     if _has_scenes(retraining.fit):
         shop.run("canopy-train", "render", *course)
     shop.run("canopy-train", "fit", *course, "--data", parts[FIT])
     made = Made(work / f"{case.champion.name}-{version}.zip", work / "comparison.json")
-    candidate, network = work / "candidate", work / "run" / "network.safetensors"
+    candidate, network = work / "candidate", run_folder / "network.safetensors"
     shop.run("canopy-export", "package", network, candidate, "--version", version, "--data", parts[FIT])
     shop.run("canopy-export", "pack", candidate, made.zip)
     slices = [f"{part}={place}" for part, place in parts.items() if part != FIT]
@@ -124,7 +137,7 @@ def judge(store: Store, settings: FleetSettings, name: str, comparison: Path, pa
         return book.file_judgement(connection, case, measured, found, sites, settings.retrain.gate, who)
 
 
-def publish_candidate(settings: FleetSettings, case: Retraining, package: Path) -> None:
+def publish_candidate(store: Store, settings: FleetSettings, case: Retraining, package: Path, who: str) -> None:
     """Offer the candidate for the hardware that the champion is offered for.
 
     Raises:
@@ -134,8 +147,11 @@ def publish_candidate(settings: FleetSettings, case: Retraining, package: Path) 
     read, keys = read_package(package), ceremony.named_keys(settings.retrain.keys)
     with repository.locked():
         ring = ceremony.ring_of(repository, keys)
-        for hardware in sorted(hardware_of(repository.path).get(case.champion.digest, frozenset())):
+        wanted = sorted(hardware_of(repository.path).get(case.champion.digest, frozenset()))
+        for hardware in wanted:
             publish(repository, read, hardware, ring, ceremony.now())
+    with store.writing() as connection:
+        audit.record(connection, who, "retrain publish", case.name, read.model.digest, hardware=wanted)
 
 
 def roll_out(store: Store, settings: FleetSettings, name: str, who: str) -> str:

@@ -91,7 +91,10 @@ def test_a_picture_from_elsewhere_is_refused():
         divided(document([frame(0), frame(1, day=1)]), {}, set(), NOON)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"images": 3}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"images": 3}', '{"images": [], "annotations": [3]}', '{"images": [{}]}', "[" * 100_000],
+)
 def test_a_file_that_is_no_coco_is_refused_with_what_to_do(tmp_path, content):
     (tmp_path / "labelled.json").write_text(content)
     with pytest.raises(PlanError, match="COCO"):
