@@ -33,13 +33,13 @@ from export.engine import LIBRARIES, build_engine, torch_engine
 from export.evidence import photographed_evidence, photographs, rendered_evidence, rendered_scenes
 from export.golden import check_golden
 from export.package import build_package
-from export.parity import ParityRefused, compare
+from export.parity import ParityRefused, Yardstick
 from export.requantize import requantize
 from export.signature import check_signature, make_key, sign
 from export.to_onnx import OUTPUTS, to_float_graph, with_border
 from training.args import DataSettings
 from training.checkpoint import load_network
-from training.evaluate import Look, torch_look
+from training.evaluate import torch_look
 from training.pool import Examples
 from training.reference import LEAST_PICTURES, read_pictures
 from training.report import measure
@@ -317,7 +317,8 @@ def verify(
         scenes: Examples = rendered_scenes(spec, size_px, held_back)
         if data:
             scenes = photographs(data, spec, _reading(checkpoint or folder))[1]
-        reference = torch_look(load_network(checkpoint or folder), opened.manifest.top_k)
+        network = torch_look(load_network(checkpoint or folder), opened.manifest.top_k)
+        yardstick = Yardstick(network, opened.manifest, scenes)
         refusals: list[str] = []
         for runtime, precision, backend in runnable(opened):
             if isinstance(backend, str):
@@ -326,7 +327,7 @@ def verify(
             where = report / f"{precision}-{runtime}" if report else None
             name = f"{precision} on {escape(backend.name)}"
             try:
-                show(f"{name}: {_held(opened, precision, backend, reference, scenes, where)}")
+                show(f"{name}: {_held(opened, precision, backend, yardstick, scenes, where)}")
             except ParityRefused as refusal:
                 refusals.append(str(refusal))
                 show(f"[red]{name}: refused[/]")
@@ -336,11 +337,16 @@ def verify(
 
 
 def _held(
-    opened: ModelPackage, precision: Precision, backend: Backend, reference: Look, scenes: Examples, where: Path | None
+    opened: ModelPackage,
+    precision: Precision,
+    backend: Backend,
+    yardstick: Yardstick,
+    scenes: Examples,
+    where: Path | None,
 ) -> str:
     """Hold a backend against the golden frames and the network; pictures and figures go to ``where``."""
     check_golden(opened, backend)
-    parity = compare(reference, backend.infer, opened.manifest, scenes)
+    parity = yardstick.compare(backend.infer)
     if where:
         measure(backend.infer, opened.manifest, scenes, where)
     parity.check(f"model.{precision}.onnx on {backend.name}")

@@ -59,7 +59,10 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Pictures(Sequence[NDArray[np.uint8]]):
-    """The first pictures of labelled ones, read when they are asked for: photographs are large."""
+    """Some of labelled pictures, read when they are asked for: photographs are large.
+
+    They are spread over all: those that stand side by side are of one camera, and often of one day.
+    """
 
     examples: Examples
     most: int
@@ -75,7 +78,7 @@ class Pictures(Sequence[NDArray[np.uint8]]):
         """A picture, uint8 [h, w, 3] BGR."""
         if isinstance(index, slice):
             return [self[each] for each in range(*index.indices(len(self)))]
-        return self.examples[range(len(self))[index]][0]
+        return self.examples[range(len(self))[index] * len(self.examples) // len(self)][0]
 
 
 def rendered_evidence(spec: ModelSpec, size_px: int, calibration: int, held_back: int) -> Evidence:

@@ -24,7 +24,7 @@ from export.compat import OLDEST_TARGET, check, check_versions
 from export.golden import write_golden
 from export.half import to_fp16
 from export.heads import with_one_head
-from export.parity import Parity, ParityRefused, compare
+from export.parity import Parity, ParityRefused, Yardstick
 from export.quantize import Target, to_int8
 from export.sensitivity import LayerCost, sensitivity
 from export.speed import this_machine, time_models
@@ -103,12 +103,12 @@ class _Forge:
 
     def __init__(self, network: Network, draft: Manifest, evidence: Evidence, folder: Path) -> None:
         size = draft.input
-        self.folder, self.held_back = folder, evidence.held_back
+        self.folder = folder
         self.graph = to_float_graph(network, size.height_px, size.width_px, draft.top_k)
         self.fitted = [fit(picture, size.height_px, size.width_px)[0] for picture in evidence.calibration]
         lineage = draft.lineage.model_copy(update={"calibration": content_digest(self.fitted)})
         self.draft = draft.model_copy(update={"lineage": lineage})
-        self.reference = torch_look(network, draft.top_k)
+        self.yardstick = Yardstick(torch_look(network, draft.top_k), draft, evidence.held_back)
         self.models: dict[Precision, str] = {}
         self.metrics: dict[str, dict[str, float]] = {}
         self.left: dict[Precision, list[LayerCost]] = {}
@@ -143,7 +143,7 @@ class _Forge:
         while True:
             self._write(precision, name, [cost.layer for cost in left])
             look = open_precision(self.seal(), precision).infer
-            parity = compare(self.reference, look, self.draft, self.held_back)
+            parity = self.yardstick.compare(look)
             try:
                 parity.check(name)
             except ParityRefused:

@@ -1,6 +1,7 @@
 """The parity gate: a file is admitted by what it measures on scenes, read through the device's own decoder."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -63,13 +64,24 @@ class Parity:
                 )
 
 
-def compare(reference: Look, candidate: Look, manifest: Manifest, scenes: Examples) -> Parity:
-    """Measure both on the same scenes."""
-    return Parity(
-        evaluate_look(reference, manifest, each(scenes)).metrics(),
-        evaluate_look(candidate, manifest, each(scenes)).metrics(),
-        tensor_errors(reference, candidate, manifest, scenes),
-    )
+class Yardstick:
+    """What the network itself measures on scenes, which takes longest: once, for however many files are held to it."""
+
+    def __init__(self, network: Look, manifest: Manifest, scenes: Examples) -> None:
+        self._network, self._manifest, self._scenes = network, manifest, scenes
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """Of the network, measured when first asked for."""
+        return self._measured(self._network)
+
+    def compare(self, candidate: Look) -> Parity:
+        """Measure a candidate on the same scenes."""
+        tensors = tensor_errors(self._network, candidate, self._manifest, self._scenes)
+        return Parity(self.metrics, self._measured(candidate), tensors)
+
+    def _measured(self, look: Look) -> dict[str, float]:
+        return evaluate_look(look, self._manifest, each(self._scenes)).metrics()
 
 
 def tensor_errors(reference: Look, candidate: Look, manifest: Manifest, scenes: Examples) -> dict[str, float]:

@@ -31,7 +31,7 @@ from edge.package import ModelPackage
 from tests.sim.releases import Releases
 
 ROOT = Path(__file__).parents[2]
-DEVICES = ("bench-1", "bench-2", "bench-3")
+DEVICES = ("bench-1", "bench-2", "bench-3", "bench-4")
 BEFORE, DRIFTED, AFTER = 18, 6, 3
 LAST = 4
 """So many days before the new variety are the measure of "before"."""
@@ -61,7 +61,7 @@ class Story:
 
     def play(self, parts: ExitStack) -> dict[str, Any]:
         """From the first day to the last; what was measured."""
-        with self.step("render three trays"):
+        with self.step("render the trays"):
             for bench in self.benches.values():
                 bench.render()
         fleet, devices = self.build(parts)

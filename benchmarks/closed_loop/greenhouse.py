@@ -17,7 +17,7 @@ from training.synthetic.timelapse import Moment, Tray, render_timelapse
 
 TRAY = Tray(rows=2, columns=3, height_px=480, width_px=640, cell_px=200)
 HOURS = range(6, 20)
-FIRST_DAY = 8
+FIRST_DAY = 18
 VARIETY = 2.6
 """How much redder the new variety is: more than ``strong`` in the drift benchmark. The champion's error doubles."""
 

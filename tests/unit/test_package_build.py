@@ -22,12 +22,12 @@ from export.cli import app
 from export.evidence import photographed_evidence
 from export.golden import check_golden
 from export.package import Evidence, build_package, content_digest, open_precision
-from export.parity import Parity, ParityRefused
+from export.parity import Parity, ParityRefused, Yardstick
 from tests.sim.painted import painted_pool, painted_source, tiny_run
 from training.args import DataSettings
 from training.datasets import DatasetInvalid, open_dataset
 from training.datasets.split import split
-from training.evaluate import draft_manifest
+from training.evaluate import draft_manifest, torch_look
 from training.loop import fit
 from training.network import Network
 from training.quantaware import rounded, unrounded
@@ -200,6 +200,16 @@ def test_a_package_is_made_of_photographs_that_training_held_back_and_calibrated
     assert package.manifest.metrics["int8.cpu"]["mean_iou"] > 0.9
 
 
+def test_what_a_package_is_calibrated_on_is_spread_over_all_cameras_and_days(
+    network: Network, photographs: Path
+) -> None:
+    every, some = (
+        photographed_evidence(photographs, network.spec, DataSettings(), most).calibration for most in (64, 20)
+    )
+    places = [next(place for place, each in enumerate(every) if np.array_equal(each, picture)) for picture in some]
+    assert places == [place * 64 // 20 for place in range(20)]
+
+
 def test_too_few_photographs_are_refused_before_anything_is_built(network: Network, photographs: Path) -> None:
     for path in sorted(photographs.rglob("*.png"))[:60]:
         (photographs / "images" / path.name).unlink(missing_ok=True)
@@ -278,15 +288,13 @@ def test_a_file_that_does_not_measure_what_the_network_does_is_refused() -> None
 
 
 def test_a_network_agrees_with_itself(network: Network, draft: Manifest, evidence: Evidence) -> None:
-    from export.parity import compare
-    from training.evaluate import torch_look
-
-    parity = compare(torch_look(network, 32), torch_look(network, 32), draft, evidence.held_back)
+    yardstick = Yardstick(torch_look(network, 32), draft, evidence.held_back)
+    parity = yardstick.compare(torch_look(network, 32))
     assert parity.reference == parity.candidate
     assert set(parity.tensors) == {"classes", "centers", "offsets", "certainty", "features"}
     assert not any(parity.tensors.values())
     other = Network(SETTINGS.model, SETTINGS.network).eval()
-    assert all(compare(torch_look(network, 32), torch_look(other, 32), draft, evidence.held_back).tensors.values())
+    assert all(yardstick.compare(torch_look(other, 32)).tensors.values())
     assert torch.isfinite(torch.tensor(list(parity.reference.values()))).all()
 
 
