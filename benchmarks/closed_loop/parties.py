@@ -24,7 +24,7 @@ from tests.sim.spine import Command
 SITE, CAMERA = "north", "top"
 STARTS_WITHIN_S, ENDS_WITHIN_S = 60.0, 600.0
 FRAME_BYTES = 250_000
-HARVEST = {"day_bytes": 1_800_000, "random_share": 0.3, "frame_bytes": FRAME_BYTES, "keep_days": 400}
+HARVEST = {"day_bytes": 1_800_000, "random_share": 0.4, "frame_bytes": FRAME_BYTES, "keep_days": 400}
 UPDATE = {
     "hardware": HARDWARE, "recent_pictures": 4, "recent_every_s": 0.5, "shadow_pictures": 8, "shadow_s": 2,
     "probation_s": 3, "retry_after_s": 2, "reserve_bytes": 0, "memory_bytes": 2**31,

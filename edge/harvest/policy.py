@@ -118,8 +118,10 @@ def reserved(budget: Budget, keep: Keep, at: datetime, settings: HarvestSettings
 
 
 def settled(budget: Budget, keep: Keep, size_bytes: int, settings: HarvestSettings) -> Budget:
-    """The budget once it is known what the frame took."""
+    """The budget once it is known what the frame took; one that could not be kept took nothing, and tells of no size."""
     back = _spent(budget, keep, size_bytes - settings.most_bytes, None)
+    if not size_bytes:
+        return back
     mean = budget.mean_bytes + 0.2 * (size_bytes - budget.mean_bytes) if budget.mean_bytes else size_bytes
     return replace(back, mean_bytes=mean)
 

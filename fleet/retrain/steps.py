@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from edge.contract.comparison import MAX_FILE_BYTES, Comparison
 from edge.contract.control import ModelRef
+from edge.contract.reference import REFERENCE_FILE, Reference
 from fleet import audit, registry
 from fleet.errors import NotFound, NotPossible, PlanError
 from fleet.frames import dataset
@@ -115,6 +116,8 @@ def make_candidate(
     made = Made(work / f"{case.champion.name}-{version}.zip", work / "comparison.json")
     candidate, network = work / "candidate", run_folder / "network.safetensors"
     shop.run("canopy-export", "package", network, candidate, "--version", version, "--data", parts[FIT])
+    if _tells_errors(champion):  # devices that estimate how far counts may be off go on doing so
+        shop.run("canopy-train", "count-errors", candidate)
     shop.run("canopy-export", "pack", candidate, made.zip)
     slices = [f"{part}={place}" for part, place in parts.items() if part != FIT]
     bench = ("--benchmark", retraining.benchmark) if retraining.benchmark else ()
@@ -201,6 +204,12 @@ def read_comparison(path: Path) -> Comparison:
         return Comparison.model_validate_json(content)
     except (OSError, ValidationError) as error:
         raise PlanError(f"{path} is no comparison: {error!s:.300}; make one with canopy-export compare") from error
+
+
+def _tells_errors(package: Path) -> bool:
+    """Whether a package says how far its counts may be off."""
+    reference = package / REFERENCE_FILE
+    return reference.is_file() and bool(Reference.model_validate_json(reference.read_bytes()).count_errors)
 
 
 def _has_scenes(config: Path) -> bool:

@@ -97,3 +97,10 @@ def test_a_morning_full_of_reasons_leaves_the_evening_its_share() -> None:
 def test_a_kill_between_the_reservation_and_the_frame_costs_bytes_and_gives_none() -> None:
     keep = Keep(Reason.RANDOM, 0.5)
     assert reserved(Budget(MORNING.date()), keep, MORNING, LIMITS).by_chance_bytes == LIMITS.most_bytes
+
+
+def test_a_frame_that_could_not_be_kept_gives_its_bytes_back_and_tells_of_no_size() -> None:
+    keep = Keep(Reason.RANDOM, 0.5)
+    known = Budget(MORNING.date(), mean_bytes=50_000.0)
+    failed = settled(reserved(known, keep, MORNING, LIMITS), keep, 0, LIMITS)
+    assert (failed.by_chance_bytes, failed.mean_bytes) == (0, 50_000.0)
