@@ -118,7 +118,7 @@ def reserved(budget: Budget, keep: Keep, at: datetime, settings: HarvestSettings
 
 
 def settled(budget: Budget, keep: Keep, size_bytes: int, settings: HarvestSettings) -> Budget:
-    """The budget once it is known what the frame took; one that could not be kept took nothing, and tells of no size."""
+    """The budget once it is known what the frame took; 0 of one that could not be kept, which tells of no size."""
     back = _spent(budget, keep, size_bytes - settings.most_bytes, None)
     if not size_bytes:
         return back
