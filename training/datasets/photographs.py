@@ -1,5 +1,6 @@
 """Labelled photographs as training takes them: one picture with its ground truth, as far as that is known."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge.contract.message import Digest
 from training.datasets.annotations import Annotation, Dataset, DatasetInvalid, Picture
-from training.datasets.runlength import decode
+from training.datasets.runlength import box_of, decode
 from training.labels import Labels, exact
 from training.spec import ModelSpec
 from training.synthetic.scene import centroids
@@ -95,12 +96,13 @@ class Photographs:
                 _rectangle(classes, annotation)[...] = codes.unknown
         # COCO says nothing of what is in front. Of two the smaller is: otherwise it would not have been seen.
         for number, annotation in enumerate(sorted(picture.annotations, key=_area, reverse=True), start=1):
-            name, mask = self._name(annotation.category), pixels_of(annotation, shape)
-            classes[mask] = codes.of(name)
-            crowd |= mask & annotation.crowd
+            name, around = self._name(annotation.category), _window(annotation)
+            mask = pixels_of(annotation, shape)[around]
+            classes[around][mask] = codes.of(name)
+            crowd[around] |= mask & annotation.crowd
             if name in self.spec.thing_names and not annotation.crowd:
                 thing = self.spec.thing_names.index(name)
-                instances[thing][mask] = number
+                instances[thing][around][mask] = number
                 if annotation.mask is None:
                     left, top, width, height = annotation.box
                     middles[thing].append((number, top + (height - 1) / 2, left + (width - 1) / 2))
@@ -166,6 +168,15 @@ def pixels_of(annotation: Annotation, shape: tuple[int, int]) -> NDArray[np.bool
     across = (x - left - (width - 1) / 2) / max(CORE_SHARE * width / 2, 0.5)
     down = (y - top - (height - 1) / 2) / max(CORE_SHARE * height / 2, 0.5)
     return np.asarray(across**2 + down**2 <= 1, np.bool_)
+
+
+def _window(annotation: Annotation) -> tuple[slice, slice]:
+    """Rows and columns in which all pixels of an annotation lie: on a tray a leaf is a thousandth of the picture."""
+    left, top, width, height = annotation.box if annotation.mask is None else box_of(annotation.mask)
+    return (
+        slice(max(0, math.floor(top)), max(0, math.ceil(top + height))),
+        slice(max(0, math.floor(left)), max(0, math.ceil(left + width))),
+    )
 
 
 def _rectangle(plane: NDArray[np.uint8], annotation: Annotation) -> NDArray[np.uint8]:

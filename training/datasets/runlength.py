@@ -26,7 +26,7 @@ def decode(code: RunLengths) -> NDArray[np.bool_]:
     Raises:
         ValueError: the runs go beyond it.
     """
-    return np.asarray(coco.decode(code), np.bool_)
+    return np.asarray(coco.decode(code).view(np.bool_))
 
 
 def from_polygons(rings: Sequence[Sequence[float]], height: int, width: int) -> RunLengths:
