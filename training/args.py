@@ -95,6 +95,7 @@ class FitSettings(_Settings):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     warm_up: Fraction = 0.05
     average: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    retain: Annotated[Fraction, Field(description="of the weights that --init begins from, in what is kept")] = 0
     check_every: Count = 500
     patience: Annotated[Count | None, Field(description="checks without a gain after which it ends")] = None
     quantized: Annotated[bool, Field(description="learn with the rounding of INT8; begin from a good network")] = False

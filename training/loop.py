@@ -3,6 +3,7 @@
 An epoch is ``check_every`` steps. After each the network is measured, and a run that was killed goes on from there.
 """
 
+import copy
 import logging
 import math
 import time
@@ -19,6 +20,7 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Sampler
 
+from edge.errors import ConfigError
 from training.args import FitSettings
 from training.checkpoint import CHECKPOINT_FILE, load_network, save_network
 from training.data import Source, Views
@@ -53,6 +55,7 @@ class Fitting(lightning.LightningModule):  # type: ignore[misc]  # Lightning shi
         self.network, self.settings = network, settings
         self.averaged = AveragedModel(network, multi_avg_fn=moving_average(settings.average), use_buffers=True)
         self.averaged.requires_grad_(requires_grad=False)
+        self.begun = copy.deepcopy(ordinary(network).state_dict()) if settings.retain else {}
         self.spent_s = 0.0
         self.seen_s = time.monotonic()
 
@@ -72,6 +75,17 @@ class Fitting(lightning.LightningModule):  # type: ignore[misc]  # Lightning shi
         now_s = time.monotonic()
         self.spent_s, self.seen_s = self.spent_s + now_s - self.seen_s, now_s
         self.trainer.should_stop = self.progress() >= 1
+
+    def kept(self) -> Network:
+        """The averaged network, ``retain`` of the way back to where the run began (Wortsman et al. 2022, WiSE-FT)."""
+        network = copy.deepcopy(ordinary(cast("Network", self.averaged.module)))
+        if self.begun:
+            learned = network.state_dict()
+            network.load_state_dict({name: self._between(learned[name], self.begun[name]) for name in learned})
+        return network
+
+    def _between(self, learned: Tensor, begun: Tensor) -> Tensor:
+        return learned.lerp(begun.to(learned), self.settings.retain) if learned.is_floating_point() else learned
 
     def progress(self) -> float:
         """How much of the run is done, by steps or by minutes, whichever is nearer the end."""
@@ -171,7 +185,7 @@ class Check(lightning.Callback):  # type: ignore[misc]
 
     def _check(self, trainer: Any, fitting: Fitting) -> None:
         candidate = self.folder / f"candidate-{CHECKPOINT_FILE}"
-        save_network(ordinary(cast("Network", fitting.averaged.module)), candidate)
+        save_network(fitting.kept(), candidate)
         network, badness = load_network(candidate), 0.0
         manifest = draft_manifest(network, self.settings.size_px, self.settings.top_k)
         look = torch_look(network, self.settings.top_k)
@@ -219,8 +233,11 @@ def fit(
     Checkpoints and the table of metrics go to ``folder``; a run that was interrupted there goes on from its last epoch.
 
     Raises:
-        ConfigError: there is nothing to learn from, or the folder holds an interrupted run with other settings or data.
+        ConfigError: there is nothing to learn from or to retain, or the folder holds an interrupted run with other
+            settings or data.
     """
+    if settings.retain and (start is None or start.spec.thing_names != settings.model.thing_names):
+        raise ConfigError("retain needs a network to begin from that counts the same: name it with --init")
     folder.mkdir(parents=True, exist_ok=True)
     record = RunRecord(
         settings=settings, data={source.name: source.examples.digest for source in sources}, git_commit=commit()

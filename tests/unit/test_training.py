@@ -132,6 +132,28 @@ def test_the_same_seed_gives_the_same_network_and_another_another(tmp_path: Path
     assert not torch.equal(weights[0], weights[2])
 
 
+def test_what_is_kept_lies_between_where_the_run_began_and_what_it_learned(tmp_path: Path, run: Path) -> None:
+    start = load_network(run / CHECKPOINT_FILE)
+    kept = []
+    for share in (0.0, 0.25, 1.0):
+        settings = RUN.model_copy(update={"steps": 4, "check_every": 4, "retain": share})
+        held_back = {"scenes": painted_pool(2, SIZE_PX, seed=1)}
+        network = fit(settings, painted_source(24, SIZE_PX), held_back, tmp_path / f"{share}", start)
+        kept.append(network.state_dict())
+    learned, between, begun = kept
+    assert any(not torch.equal(learned[name], begun[name]) for name in begun)
+    for name, value in start.state_dict().items():
+        assert torch.equal(begun[name], value) or not value.is_floating_point(), name
+        if value.is_floating_point():
+            torch.testing.assert_close(between[name], 0.75 * learned[name] + 0.25 * value, rtol=1e-4, atol=1e-6)
+
+
+def test_nothing_can_be_retained_of_a_network_that_counts_other_things(tmp_path: Path) -> None:
+    settings = RUN.model_copy(update={"retain": 0.1})
+    with pytest.raises(ConfigError, match="--init"):
+        fit(settings, painted_source(24, SIZE_PX), {"scenes": painted_pool(2, SIZE_PX, seed=1)}, tmp_path)
+
+
 def test_a_run_that_gains_nothing_any_more_ends_before_its_steps(tmp_path: Path) -> None:
     still = RUN.model_copy(update={"steps": 400, "check_every": 10, "patience": 2, "learning_rate": 1e-12})
     source = painted_source(8, SIZE_PX)
