@@ -98,6 +98,9 @@ class Wanted(Wire):
     give_up_after_s: Annotated[float, Field(gt=0, le=90 * 86_400)] = 86_400.0
     retry: bool = False
     """Try it although this version was refused before: somebody says that the cause is gone."""
+    may_disagree: bool = False
+    """It was made because the model in force errs on what cameras show now, and has been measured there: that the two
+    disagree is no objection. To be blind still is."""
 
 
 class Desired(Message):

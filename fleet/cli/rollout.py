@@ -54,6 +54,9 @@ def create(
     give_up: Annotated[str, typer.Option(help="What a device has for it all, the window included.")] = "2d",
     on_halt: Annotated[str, typer.Option(help="roll_back, or stop: what has it keeps it.")] = "roll_back",
     retry: Annotated[bool, typer.Option(help="Also where this version was refused before.")] = False,
+    may_disagree: Annotated[
+        bool, typer.Option("--may-disagree", help="The model before is known to err: it need not agree with it.")
+    ] = False,
     rollout_id: Annotated[str | None, typer.Option("--id", help="A name [default: from the model].")] = None,
     dry_run: Annotated[bool, typer.Option(help="Show who would be in which wave; change nothing.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -80,6 +83,7 @@ def create(
                     "window": options.window(window, night=night),
                     "give_up_after_s": options.seconds(give_up),
                     "retry": retry,
+                    "may_disagree": may_disagree,
                 },
                 "what the options say",
             )

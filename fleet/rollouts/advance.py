@@ -106,6 +106,7 @@ def _wanted(rollout: Rollout, model: ModelRef, facts: Facts, *, window: Window |
         window=window,
         give_up_after_s=rollout.plan.give_up_after_s,
         retry=retry,
+        may_disagree=rollout.plan.may_disagree,
     )
 
 

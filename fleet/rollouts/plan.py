@@ -90,6 +90,7 @@ class Plan(_Part):
         give_up_after_s: what a device has for the whole update, waiting for its window included.
         grace_s: how much longer the fleet waits for the device to say so itself.
         retry: offer it also to devices that refused this version before.
+        may_disagree: devices need not find that it agrees with the model before, because that one is known to err.
     """
 
     waves: Annotated[tuple[Wave, ...], Field(min_length=1, max_length=20)]
@@ -100,6 +101,7 @@ class Plan(_Part):
     grace_s: Annotated[float, Field(ge=0, le=DAY_S)] = 600.0
     correlation: Correlation = Correlation()
     retry: bool = False
+    may_disagree: bool = False
 
     @model_validator(mode="after")
     def _sensible(self) -> "Plan":

@@ -22,7 +22,8 @@ def standings(rollout: Rollout, standing: Standing) -> set[str]:
 
 
 def one_wave(**fields: object) -> Plan:
-    plan = {key: fields.pop(key) for key in ("on_halt", "window", "give_up_after_s", "correlation") if key in fields}
+    own = ("on_halt", "window", "give_up_after_s", "correlation", "may_disagree")
+    plan = {key: fields.pop(key) for key in own if key in fields}
     return Plan(waves=(Wave(soak_s=0, **fields),), **{"correlation": NO_CORRELATION, **plan})  # type: ignore[arg-type]
 
 
@@ -362,6 +363,13 @@ def test_a_device_that_is_held_on_the_way_holds_nobody_up() -> None:
     assert fleet.look(rollout).wave == 0
     fleet.devices[first].held = True
     assert fleet.look(rollout).wave == 1
+
+
+@pytest.mark.parametrize("may_disagree", [True, False])
+def test_that_a_model_may_disagree_travels_with_the_offer(may_disagree: bool) -> None:
+    fleet = fleet_of(1)
+    fleet.look(rollout_of(one_wave(may_disagree=may_disagree)))
+    assert fleet.devices["north/d000"].desired.wanted.may_disagree is may_disagree
 
 
 def test_the_window_and_the_deadline_travel_with_the_offer() -> None:

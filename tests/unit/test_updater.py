@@ -138,6 +138,22 @@ def test_a_bad_model_is_refused_after_two_attempts_and_what_ran_goes_on(device_w
     assert [kind for kind, _ in device.events] == [EventKind.MODEL_STAGED, EventKind.MODEL_REFUSED] * 2
 
 
+def test_a_model_that_mends_what_the_one_in_force_gets_wrong_may_disagree_with_it(device_with, publish):
+    device, keen = device_with(probation_s=1.0, shadow_pictures=3), publish("keen")
+    device.want(keen.model_copy(update={"may_disagree": True}), 1)
+    told = device.wait_end(1)
+    assert (told.phase, told.active) == (Phase.CONFIRMED, keen.model)
+    assert told.shadow.agreed < told.shadow.pictures, "that it disagrees is told all the same"
+
+
+def test_a_blind_model_is_refused_though_it_may_disagree(device_with, publish):
+    device, blind = device_with(), publish("blind and recorded so")
+    device.want(blind.model_copy(update={"may_disagree": True}), 1)
+    told = device.wait_end(1)
+    assert (told.phase, told.failure) == (Phase.REFUSED, Failure.REJECTED)
+    assert "blind" in told.reason
+
+
 def test_what_is_for_other_hardware_is_refused(device_with, publish):
     device, wanted = device_with(), publish(hardware=OTHER_HARDWARE)
     device.want(wanted, 1)
