@@ -87,7 +87,7 @@ def step_of(package: Path, frame: NDArray[np.uint8], folder: Path) -> Task:
     """From a frame to its rows on the disk, one transaction for each frame; says how many plants it found."""
     camera = CameraSettings.model_validate(CLIP)
     model = Model(InferenceSettings(package=package))
-    model.open()
+    model.use()
     observer, outbox = Observer(camera, model, live=False), Outbox(folder / "outbox.sqlite", OutboxSettings())
     numbers = iter(range(10**9))
 
