@@ -3,9 +3,9 @@
     python -m benchmarks.closed_loop [--package packages/rosette] [--folder DIR] [--output closed_loop.json]
 
 Four devices, each ``canopy run`` over a rendered tray of grown plants, deliver to ``canopy-fleet serve``. From a day on
-the plants are of another variety. The daemons notice by themselves, keep frames within their budgets and bring them home;
-a grower says what it was; a retraining is opened; a person labels the frames (here: draws the truth); ``retrain run``
-trains, packages, compares and judges, publishes, and begins a rollout, which the daemons take up from the update
+the plants are of another variety. The daemons notice by themselves, keep frames within their budgets and bring them
+home; a grower says what it was; a retraining is opened; a person labels the frames (here: draws the truth); ``retrain
+run`` trains, packages, compares and judges, publishes, and begins a rollout, which the daemons take up from the update
 repository after their own tests. Then they measure two more days. It takes half an hour on two cores, most of it for
 training, and ends with an error where the gate refuses the candidate.
 """
