@@ -49,7 +49,7 @@ def comparable(champion: ModelPackage, candidate: ModelPackage) -> ModelSpec:
         ConfigError: one knows other classes, or counts other things, than the other.
     """
     ours, theirs = ModelSpec.of(champion.manifest), ModelSpec.of(candidate.manifest)
-    if (ours.classes, ours.thing_names) != (theirs.classes, theirs.thing_names):
+    if not ours.answers_as(theirs):
         raise ConfigError(
             f"{candidate.path} has classes {list(theirs.classes)} and counts {list(theirs.thing_names)}, "
             f"{champion.path} {list(ours.classes)} and {list(ours.thing_names)}: nothing of it can be compared"

@@ -236,8 +236,10 @@ def fit(
         ConfigError: there is nothing to learn from or to retain, or the folder holds an interrupted run with other
             settings or data.
     """
-    if settings.retain and (start is None or start.spec.thing_names != settings.model.thing_names):
-        raise ConfigError("retain needs a network to begin from that counts the same: name it with --init")
+    if settings.retain and (start is None or not start.spec.answers_as(settings.model)):
+        raise ConfigError(
+            "retain needs a network with the same classes and things to begin from: name it with --init"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     record = RunRecord(
         settings=settings, data={source.name: source.examples.digest for source in sources}, git_commit=commit()

@@ -191,7 +191,7 @@ def transferred(start: Network, spec: ModelSpec) -> Network:
     """A network for ``spec`` that begins from what ``start`` has learned; what counts other things begins anew."""
     network = Network(spec, start.settings)
     learned = start.state_dict()
-    if (spec.classes, spec.thing_names) != (start.spec.classes, start.spec.thing_names):
+    if not start.spec.answers_as(spec):
         learned = {name: value for name, value in learned.items() if not name.startswith(("semantic.", "heat."))}
     network.load_state_dict(network.state_dict() | learned)
     return network

@@ -33,6 +33,10 @@ class ModelSpec(BaseModel):
         """What a package's numbers mean."""
         return cls.model_validate(manifest.model_dump(include=set(cls.model_fields)))
 
+    def answers_as(self, other: "ModelSpec") -> bool:
+        """Whether both have the same classes and count the same things, so that their answers can be held together."""
+        return (self.classes, self.thing_names) == (other.classes, other.thing_names)
+
     def manifest(self, *, size_px: int, top_k: int, features: int, version: str, lineage: Lineage) -> Manifest:
         """The manifest of such a model; files, models and metrics are the packager's to add."""
         return Manifest(

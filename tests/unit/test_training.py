@@ -148,10 +148,12 @@ def test_what_is_kept_lies_between_where_the_run_began_and_what_it_learned(tmp_p
             torch.testing.assert_close(between[name], 0.75 * learned[name] + 0.25 * value, rtol=1e-4, atol=1e-6)
 
 
-def test_nothing_can_be_retained_of_a_network_that_counts_other_things(tmp_path: Path) -> None:
-    settings = RUN.model_copy(update={"retain": 0.1})
+@pytest.mark.parametrize("counts", ["nothing", "fruit"])
+def test_nothing_can_be_retained_of_a_network_that_counts_other_things(tmp_path: Path, counts: str) -> None:
+    fruit = Network(load_settings(REPOSITORY / "configs/training/fruit.yaml").model, RUN.network)
+    settings, source = RUN.model_copy(update={"retain": 0.1}), painted_source(2, SIZE_PX)
     with pytest.raises(ConfigError, match="--init"):
-        fit(settings, painted_source(24, SIZE_PX), {"scenes": painted_pool(2, SIZE_PX, seed=1)}, tmp_path)
+        fit(settings, source, {"scenes": source[0].examples}, tmp_path, fruit if counts == "fruit" else None)
 
 
 def test_a_run_that_gains_nothing_any_more_ends_before_its_steps(tmp_path: Path) -> None:
