@@ -237,9 +237,7 @@ def fit(
             settings or data.
     """
     if settings.retain and (start is None or not start.spec.answers_as(settings.model)):
-        raise ConfigError(
-            "retain needs a network with the same classes and things to begin from: name it with --init"
-        )
+        raise ConfigError("retain needs a network with the same classes and things to begin from: name it with --init")
     folder.mkdir(parents=True, exist_ok=True)
     record = RunRecord(
         settings=settings, data={source.name: source.examples.digest for source in sources}, git_commit=commit()
