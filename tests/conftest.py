@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for, and ``--device``, which leaves out what a device's packages cannot run."""
 
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ __all__ = ["database_url", "mosquitto", "postgres", "postgres_store", "sqlite_st
 settings.register_profile("same", derandomize=True, database=None)  # the same examples everywhere and every time
 settings.register_profile("other", derandomize=False)  # others each time: pytest --hypothesis-profile other
 settings.load_profile("same")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""A shell ignores it in what it runs in the background, and all that the tests start would inherit that."""
 
 NOT_ON_A_DEVICE = {
     *("torch", "lightning", "model_signing", "onnxscript", "onnxslim", "pycocotools"),
